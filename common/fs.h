@@ -1,0 +1,27 @@
+/* fs.h - files that survive crashes. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+/* write temp, fsync, rename, fsync the folder */
+MUST_CHECK enum err_code fs_replace(const char *path, const void *data, size_t n, struct err *e);
+MUST_CHECK enum err_code fs_append(const char *path, const void *data, size_t n, struct err *e);
+/* whole file, at most `max` bytes; a folder, a FIFO or a larger file is an error */
+MUST_CHECK enum err_code fs_read(const char *path, size_t max, struct buf *out, struct err *e);
+MUST_CHECK enum err_code fs_mkdirs(const char *path, struct err *e);
+MUST_CHECK enum err_code fs_remove_tree(const char *path, struct err *e); /* absent is fine; never follows links */
+MUST_CHECK enum err_code fs_sync_tree(const char *path, struct err *e);   /* fsync files and folders below */
+MUST_CHECK enum err_code fs_rename_dir(const char *from, const char *to, struct err *e); /* and fsync the parent */
+bool fs_is_dir(const char *path);
+bool fs_is_file(const char *path);
+MUST_CHECK enum err_code fs_free_bytes(const char *path, uint64_t *out, struct err *e);
+/* "nfs", "lustre", ... for network file systems, else NULL */
+const char *fs_network_type(const char *path);
+/* A relative path that leads from folder `from` to `to` (both relative to the same root, or absolute). */
+void fs_relative(struct buf *out, const char *from, const char *to);
+/* Folder of the running executable. */
+MUST_CHECK enum err_code fs_exe_dir(struct buf *out, struct err *e);
+/* A name that stays one folder: [A-Za-z0-9._-]+, not starting with '.' or '-', at most 200 bytes. */
+bool fs_name_is_safe(const char *name);

@@ -1,0 +1,18 @@
+/* acts_extract.h - knobs of `acts_extract`: activations of a model at a hook (sae.md 2). */
+#pragma once
+#include "common/cfg.h"
+
+#define ACTS_EXTRACT_FIELDS(X)                                                                     \
+    X(I64, layer, "1", 0, 1023, "", "block, from 0")                                               \
+    X(ENUM, hook, "resid_post", 0, 0, "resid_pre|resid_post|mlp_out|attn_out",                     \
+      "resid_*: the stream before or after the block; *_out: a branch before it is added")         \
+    X(ENUM, position, "answer", 0, 0, "answer|bos|first_operand|all|last",                         \
+      "token read; answer is where the task reads its answer")                                     \
+    X(F64, data_fraction, "1", 0.0001, 1, "", "share of the rows; nested subsets")                 \
+    X(ENUM, surrogate, "none", 0, 0, "none|gaussian|shuffle",                                      \
+      "control rows instead: Gaussian of the same mean and covariance, or columns shuffled")       \
+    X(I64, seed, "0", 0, INT64_MAX, "", "of the row subset, fresh examples and surrogates")
+
+struct acts_extract_cfg {
+    ACTS_EXTRACT_FIELDS(CFG_MEMBER)
+};

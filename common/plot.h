@@ -1,0 +1,19 @@
+/* plot.h - figures by gnuplot.  A missing gnuplot is reported once and is no failure. */
+#pragma once
+#include "common/err.h"
+
+struct plot_line {
+    const char *title;
+    const double *x, *y;
+    size_t n;
+    const double *y_low, *y_high; /* optional interval */
+};
+struct plot {
+    const char *title, *x_label, *y_label;
+    bool log_x, log_y, points, is_bars;
+    const struct plot_line *lines;
+    size_t n_lines;
+};
+bool plot_available(void);
+/* PNG, SVG or PDF by the path's suffix.  Non-finite points are left out. */
+MUST_CHECK enum err_code plot_write(const char *path, const struct plot *p, struct err *e);

@@ -1,0 +1,52 @@
+/* manifest.h - the door to SQLite for writing: results/manifest.sqlite, one writer.
+ *
+ * The coordinator opens it with the lock held (manifest_lock); everybody else reads through
+ * manifest_query.h.  Row ids of jobs are 64-bit and stable.  All times are wall milliseconds.
+ */
+#pragma once
+#include "coordinator/event.h"
+#include "coordinator/expand.h"
+
+struct manifest;
+
+/* Takes results/manifest.sqlite.lock (an OFD lock; text: host, pid, since), trying for wait_ms.
+ * ERR_BUSY names the holder.  Opens or creates the file, migrates it, makes the views.
+ * A foreign file, a newer version, a damaged file: a clear error, nothing touched. */
+MUST_CHECK enum err_code manifest_open(const char *results, int64_t wait_ms, struct manifest **out,
+                                       struct err *e);
+void manifest_close(struct manifest *m); /* checkpoints the WAL; releases the lock */
+
+/* Records a sweep and its jobs in transactions of a few thousand rows.  Jobs that exist keep
+ * state, home and date.  A crash half way is mended by the same call again. */
+MUST_CHECK enum err_code manifest_add_sweep(struct manifest *m, const struct spec *s, int64_t wall_ms,
+                                            int64_t *sweep_id, int64_t *n_jobs, int64_t *n_new,
+                                            struct err *e);
+
+/* Loads what the core needs of every job of the sweep, inputs first. */
+struct manifest_job {
+    int64_t job;
+    enum job_state state;
+    int64_t epoch;             /* last one granted */
+    int n_infra;               /* infra failures counted against retries */
+    int n_lost;                /* agents lost with it */
+    int retries, priority, threads;
+    double timeout_s, cost_s;
+    int64_t memory;
+    bool in_agent;
+    const int64_t *inputs;     /* row ids it waits for (like: inputs are not among them) */
+    size_t n_inputs;
+};
+MUST_CHECK enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
+                                       enum err_code (*each)(void *ctx, const struct manifest_job *j),
+                                       void *ctx, struct err *e);
+
+/* One transaction: all events, and for each EVENT_DONE with a folder its result.json, series and
+ * digests (see ingest.h).  A result that cannot be read turns into a failure: bad_job is set to
+ * it and nothing of the batch is applied. */
+MUST_CHECK enum err_code manifest_apply(struct manifest *m, const struct event *events, size_t n,
+                                        struct err *e);
+
+/* job.json of a job about to be granted, and its folder relative to results.  Values taken from
+ * other jobs are resolved here. */
+MUST_CHECK enum err_code manifest_payload(struct manifest *m, int64_t job, int64_t epoch,
+                                          struct buf *payload, struct buf *dir, struct err *e);

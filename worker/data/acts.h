@@ -1,0 +1,21 @@
+/* acts.h - an activation matrix on disk: acts.pt, one float32 tensor [n_rows, d_model].
+ *
+ * The file is a PyTorch zip archive with stored (uncompressed) entries, so its data is mapped,
+ * not read: a hundred SAEs on one machine share the page cache.  Written by acts_extract and
+ * data_make, loaded by torch.load(weights_only=True).
+ */
+#pragma once
+#include "common/err.h"
+
+#define ACTS_FILE "acts.pt"
+
+struct acts {
+    const float *x; /* [n, d] row-major, mapped read-only */
+    size_t n, d;
+    void *map;
+    size_t map_size;
+};
+
+MUST_CHECK enum err_code acts_open(struct acts *a, const char *dir, struct err *e);
+void acts_close(struct acts *a);
+MUST_CHECK enum err_code acts_write(const char *path, const float *x, size_t n, size_t d, struct err *e);

@@ -1,0 +1,34 @@
+/* adam.h - Adam and AdamW as torch.optim has them (Kingma & Ba 2015; Loshchilov & Hutter 2019).
+ *
+ * Parameters are rows: init, optimiser, clipping, checkpoints and gradient checks walk the same
+ * list.  eps = 1e-8; t counts from 1; wd > 0 decays p -= lr*wd*p first, where `decay` is set.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/num/real.h"
+
+#include <stddef.h>
+
+struct param {
+    const char *name;      /* as in the checkpoint */
+    real *data, *grad;     /* [n] */
+    real *m, *v;           /* [n] moments */
+    size_t n;
+    int64_t shape[4];
+    int n_dims;
+    bool decay;
+};
+
+struct adam {
+    double lr, beta1, beta2, eps, wd;
+    int64_t t;             /* steps done */
+};
+
+void adam_step(struct adam *o, struct param *p, size_t n_params, double lr_now);
+/* Global L2 norm of the gradients, in double; scales them by min(1, clip/(norm+1e-6)) if clip > 0. */
+double grads_clip(struct param *p, size_t n_params, double clip);
+void grads_zero(struct param *p, size_t n_params);
+/* lr * (t+1)/warmup, then constant, then linear to 0 over the last `decay` share */
+double schedule_lr(double lr, int64_t t, int64_t n_steps, int64_t warmup, double decay);
