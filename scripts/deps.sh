@@ -7,7 +7,7 @@
 # Each need is tested, not assumed from a package list, so a toolchain of your own will do.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
+# shellcheck source=lib.sh
 . "$here/lib.sh"
 
 has_compiler() {

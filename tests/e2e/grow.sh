@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A sweep that grows computes only what is new; one that shrinks computes nothing.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 spec() {
