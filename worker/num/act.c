@@ -7,7 +7,7 @@
 
 enum { COLS = 64, ROWS = 128 }; /* tile of the column sums */
 
-SIMD_CLONES
+ISA_CLONES
 void relu_fwd(real *restrict x, const real *restrict bias, size_t n, size_t c)
 {
     for (size_t i = 0; i < n; i++) {
@@ -22,7 +22,7 @@ void relu_fwd(real *restrict x, const real *restrict bias, size_t n, size_t c)
     }
 }
 
-SIMD_CLONES
+ISA_CLONES
 void relu_bwd(real *restrict d, const real *restrict y, size_t n)
 {
 #pragma omp simd
@@ -52,7 +52,7 @@ SIMD_INLINE real gauss_cdf(real x, real *bell)
 #endif
 }
 
-SIMD_CLONES
+ISA_CLONES
 void gelu_fwd(real *restrict x, real *restrict slope, const real *restrict bias, size_t n, size_t c)
 {
     const real inv_sqrt_2pi = (real)0.39894228040143267794;
@@ -79,7 +79,7 @@ void gelu_fwd(real *restrict x, real *restrict slope, const real *restrict bias,
     }
 }
 
-SIMD_CLONES
+ISA_CLONES
 void gelu_bwd(real *restrict d, const real *restrict slope, size_t n)
 {
 #pragma omp simd
@@ -93,7 +93,7 @@ void bias_rows(real *restrict y, const real *restrict b, size_t n, size_t c)
         memcpy(y + i * c, b, c * sizeof *b);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void bias_bwd(real *restrict db, const real *restrict dy, size_t n, size_t c)
 {
     for (size_t at = 0; at < c; at += COLS) {

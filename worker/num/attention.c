@@ -104,7 +104,7 @@ SIMD_INLINE void bwd(real *restrict dq, real *restrict dk, real *restrict dv,
     }
 }
 
-SIMD_CLONES
+ISA_CLONES
 void attention_fwd(real *restrict z, real *restrict p, const real *restrict q,
                    const real *restrict k, const real *restrict v,
                    const struct attention_paths *a, size_t m, size_t h, size_t e)
@@ -117,7 +117,7 @@ void attention_fwd(real *restrict z, real *restrict p, const real *restrict q,
         fwd(z, p, q, k, v, a, m, h, e);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void attention_bwd(real *restrict dq, real *restrict dk, real *restrict dv, real *restrict score,
                    const real *restrict dz, const real *restrict p, const real *restrict q,
                    const real *restrict k, const real *restrict v,

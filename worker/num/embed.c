@@ -19,7 +19,7 @@ SIMD_INLINE void row_acc(real *restrict y, const real *restrict a, size_t c)
         y[j] += a[j];
 }
 
-SIMD_CLONES
+ISA_CLONES
 void embed_fwd(real *restrict x, const real *restrict w_tok, const real *restrict w_pos,
                const int32_t *restrict tok, const int32_t *restrict pos, size_t n, size_t c)
 {
@@ -27,7 +27,7 @@ void embed_fwd(real *restrict x, const real *restrict w_tok, const real *restric
         row_add(x + i * c, w_tok + (size_t)tok[i] * c, w_pos + (size_t)pos[i] * c, c);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void embed_bwd(real *restrict dw_tok, real *restrict dw_pos, const real *restrict dx,
                const int32_t *restrict tok, const int32_t *restrict pos, size_t n, size_t c)
 {
@@ -44,7 +44,7 @@ void gather_rows(real *restrict y, const real *restrict x, const int32_t *restri
         memcpy(y + i * c, x + (size_t)row[i] * c, c * sizeof *x);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void scatter_add_rows(real *restrict dx, const real *restrict dy, const int32_t *restrict row,
                       size_t m, size_t c)
 {
@@ -52,13 +52,13 @@ void scatter_add_rows(real *restrict dx, const real *restrict dy, const int32_t 
         row_acc(dx + (size_t)row[i] * c, dy + i * c, c);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void residual_add(real *restrict y, const real *restrict a, const real *restrict b, size_t n)
 {
     row_add(y, a, b, n);
 }
 
-SIMD_CLONES
+ISA_CLONES
 void residual_add_rows(real *restrict y, const real *restrict a, const real *restrict b,
               const int32_t *restrict row, size_t m, size_t c)
 {

@@ -29,7 +29,7 @@ SIMD_INLINE double xent_row(const real *x, int32_t t, size_t v, int *is_right)
     return log(sum) - (double)(x[t] - top);
 }
 
-SIMD_CLONES
+ISA_CLONES
 double xent_fwd(real *p, size_t *n_right, const real *logits, const int32_t *target, size_t n,
                 size_t v)
 {
@@ -49,7 +49,7 @@ double xent_fwd(real *p, size_t *n_right, const real *logits, const int32_t *tar
     return sum;
 }
 
-SIMD_CLONES
+ISA_CLONES
 void xent_bwd(real *restrict dlogits, const real *restrict p, const int32_t *restrict target,
               real scale, size_t n, size_t v)
 {

@@ -5,7 +5,7 @@
 
 enum { COLS = 64, ROWS = 128 }; /* tile of the column sums */
 
-SIMD_CLONES
+ISA_CLONES
 void layernorm_fwd(real *restrict y, real *restrict mean, real *restrict rstd,
                    const real *restrict x, const real *restrict gain, const real *restrict bias,
                    real eps, size_t n, size_t c)
@@ -65,7 +65,7 @@ SIMD_INLINE void gain_bwd(real *dgain, real *dbias, const real *dy, const real *
     }
 }
 
-SIMD_CLONES
+ISA_CLONES
 void layernorm_bwd(real *restrict dx, real *restrict dgain, real *restrict dbias,
                    const real *restrict dy, const real *restrict x, const real *restrict mean,
                    const real *restrict rstd, const real *restrict gain, size_t n, size_t c)

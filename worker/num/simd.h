@@ -1,21 +1,12 @@
-/* simd.h - how a kernel is compiled for several instruction sets, and vector exp.
- *
- * SIMD_CLONES before a function makes AVX-512 and AVX2 versions beside the plain one; the
- * loader takes the best that the machine has.  Sanitizer builds keep the plain one.
- */
+/* simd.h - pieces of vector kernels: sums in blocks, exp. */
 #pragma once
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/num/isa.h"
 #include "worker/num/real.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && __GNUC__ >= 12 &&             \
-    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && defined(__OPTIMIZE__)
-#define SIMD_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define SIMD_CLONES
-#endif
 #define SIMD_INLINE static inline __attribute__((always_inline))
 
 enum { SUM_BLOCK = 256 }; /* terms added in `real` before going over to double */

@@ -3,7 +3,7 @@
 
 #include "worker/num/simd.h"
 
-SIMD_CLONES
+ISA_CLONES
 void softmax_fwd(real *y, const real *x, size_t n, size_t c)
 {
     for (size_t i = 0; i < n; i++) {
@@ -23,7 +23,7 @@ void softmax_fwd(real *y, const real *x, size_t n, size_t c)
     }
 }
 
-SIMD_CLONES
+ISA_CLONES
 void softmax_bwd(real *restrict dx, const real *restrict dy, const real *restrict y, size_t n,
                  size_t c)
 {
