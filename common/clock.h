@@ -8,7 +8,7 @@
 struct clock {
     int64_t (*mono_us)(const struct clock *c); /* microseconds, monotonic */
     int64_t (*wall_ms)(const struct clock *c); /* milliseconds since 1970, UTC */
-    void (*sleep_us)(const struct clock *c, int64_t us);
+    void (*sleep_us)(const struct clock *c, int64_t us); /* a signal ends it early */
     void *user;
 };
 

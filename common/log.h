@@ -3,7 +3,7 @@
  *   log_info("lease.grant", "job=%" PRId64 " rank=%d", job, rank);
  *   -> 2026-02-12T10:11:12Z info lease.grant job=12 rank=3
  *
- * The level is the program's only global (SAEGRID_LOG=debug|info|warn|error|off).
+ * The level is the program's only global (SAEGRID_LOG=debug|info|warn|error|off; first: warn).
  */
 #pragma once
 #include "common/err.h"

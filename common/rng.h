@@ -25,3 +25,6 @@ double rng_f64(struct rng *r);                 /* [0, 1), 53 bits */
 double rng_normal(struct rng *r);              /* N(0, 1), Box-Muller in double */
 uint64_t rng_below(struct rng *r, uint64_t n); /* [0, n), unbiased; n > 0 */
 void rng_perm(struct rng *r, uint32_t *out, size_t n); /* random permutation of 0..n-1 */
+
+/* One block of the generator itself: 10 rounds of Philox4x32. */
+void rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);

@@ -1,5 +1,6 @@
 /* sha256.h - the door to libcrypto. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
