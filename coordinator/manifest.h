@@ -28,7 +28,8 @@ struct manifest_job {
     enum job_state state;
     int64_t epoch;             /* last one granted */
     int n_infra;               /* infra failures counted against retries */
-    int n_lost;                /* agents lost with it */
+    int n_lost;                /* agents lost with it, alone, in a row */
+    int n_oom;                 /* ends for want of memory */
     int retries, priority, threads;
     double timeout_s, cost_s;
     int64_t memory;

@@ -27,16 +27,11 @@ static const char *class_text(const struct event *ev)
 
 static enum err_code add_event(struct manifest *m, const struct event *ev, struct err *e)
 {
-    return db_run(m, ST_EVENT_ADD, e, "itziiztiiffiiiittt", ev->wall_ms, event_type_name(ev->type), ev->job,
+    return db_run(m, ST_EVENT_ADD, e, "itziiztiiffiiiiiiittt", ev->wall_ms, event_type_name(ev->type), ev->job,
                   ev->epoch, (int64_t)ev->rank, ev->cause, class_text(ev), (int64_t)ev->exit_code,
                   (int64_t)ev->signal, ev->wall_s, ev->cpu_s, ev->maxrss_kib, ev->started_ms,
-                  ev->not_before_ms, ev->pid, ev->host, ev->message, ev->metrics);
-}
-
-/* A lost agent leaves no exit status at all; a drain or a kill does. */
-static bool is_lost_agent(const struct event *ev)
-{
-    return ev->class == ERR_CLASS_EXTERNAL && ev->exit_code < 0 && ev->signal == 0;
+                  ev->not_before_ms, (int64_t)ev->n_infra, (int64_t)ev->n_lost, (int64_t)ev->n_oom, ev->pid,
+                  ev->host, ev->message, ev->metrics);
 }
 
 struct now {
@@ -67,7 +62,8 @@ static enum err_code move_job(struct manifest *m, const struct event *ev, const 
 {
     bool is_grant = ev->type == EVENT_GRANT, is_leased = now->state == JOB_LEASED;
     bool clears = ev->type == EVENT_REQUEUE || ev->type == EVENT_DONE;
-    int64_t infra = ev->type == EVENT_REQUEUE ? -1 : 0, lost = infra;
+    bool counts = ev->type == EVENT_RETRY || ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE ||
+                  ev->type == EVENT_REQUEUE; /* the last one begins anew */
     enum job_state next;
 
     if (!job_next(now->state, ev->type, &next) || (is_grant && ev->epoch <= now->epoch) ||
@@ -75,13 +71,10 @@ static enum err_code move_job(struct manifest *m, const struct event *ev, const 
         return err_set(e, ERR_BUG, "event %s of job %lld, epoch %lld: the job is %s with epoch %lld",
                        event_type_name(ev->type), (long long)ev->job, (long long)ev->epoch,
                        job_state_name(now->state), (long long)now->epoch);
-    if (ev->type == EVENT_RETRY || ev->type == EVENT_QUARANTINE) {
-        infra = ev->class == ERR_CLASS_INFRA;
-        lost = is_lost_agent(ev) ? 1 : -1;
-    }
-    return db_run(m, ST_JOB_MOVE, e, "itiittzii", ev->job, job_state_name(next),
+    return db_run(m, ST_JOB_MOVE, e, "itiittziiii", ev->job, job_state_name(next),
                   is_grant ? ev->epoch : now->epoch, ev->not_before_ms, clears ? NULL : class_text(ev),
-                  clears ? NULL : ev->message, ev->type == EVENT_SKIP ? ev->cause : (int64_t)0, infra, lost);
+                  clears ? NULL : ev->message, ev->type == EVENT_SKIP ? ev->cause : (int64_t)0, (int64_t)counts,
+                  (int64_t)ev->n_infra, (int64_t)ev->n_lost, (int64_t)ev->n_oom);
 }
 
 static enum err_code end_attempt(struct manifest *m, const struct event *ev, const struct now *now,

@@ -150,6 +150,17 @@ static enum err_code folder_path(struct manifest *m, int64_t job, struct buf *pa
     return ERR_OK;
 }
 
+static enum err_code take_inline(struct target *t, const struct event *ev, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+
+    if (ev->class == ERR_CLASS_SCIENCE)
+        rc = db_run(t->m, ST_JOB_VERDICT, e, "itt", t->job, "negative", ev->message);
+    if (!rc && ev->metrics)
+        rc = ingest_inline(ev->metrics, set_metric, t, e);
+    return rc;
+}
+
 enum err_code manifest_ingest(struct manifest *m, const struct event *ev, struct err *e)
 {
     struct target t = {.m = m, .job = ev->job};
@@ -160,7 +171,7 @@ enum err_code manifest_ingest(struct manifest *m, const struct event *ev, struct
     enum err_code rc = db_i64(m, ST_JOB_IN_AGENT, 0, &in_agent, e, "i", ev->job);
 
     if (!rc && in_agent)
-        return ev->metrics ? ingest_inline(ev->metrics, set_metric, &t, e) : ERR_OK;
+        return take_inline(&t, ev, e);
     if (!rc)
         rc = folder_path(m, ev->job, &path, hex, e);
     if (!rc)

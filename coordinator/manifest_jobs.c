@@ -66,13 +66,14 @@ static void read_job(sqlite3_stmt *row, struct manifest_job *j)
         .epoch = sqlite3_column_int64(row, 2),
         .n_infra = sqlite3_column_int(row, 3),
         .n_lost = sqlite3_column_int(row, 4),
-        .retries = sqlite3_column_int(row, 5),
-        .priority = sqlite3_column_int(row, 6),
-        .threads = sqlite3_column_int(row, 7),
-        .timeout_s = sqlite3_column_double(row, 8),
-        .cost_s = sqlite3_column_double(row, 9),
-        .memory = sqlite3_column_int64(row, 10),
-        .in_agent = sqlite3_column_int(row, 11),
+        .n_oom = sqlite3_column_int(row, 5),
+        .retries = sqlite3_column_int(row, 6),
+        .priority = sqlite3_column_int(row, 7),
+        .threads = sqlite3_column_int(row, 8),
+        .timeout_s = sqlite3_column_double(row, 9),
+        .cost_s = sqlite3_column_double(row, 10),
+        .memory = sqlite3_column_int64(row, 11),
+        .in_agent = sqlite3_column_int(row, 12),
     };
 }
 
