@@ -29,3 +29,9 @@ struct jobid_input {
 struct jobid jobid_make(const struct job_kind *kind, const struct jobid_knob *knobs, size_t n_knobs,
                         const struct jobid_input *inputs, size_t n_inputs);
 char *jobid_hex(char out[65], const struct jobid *id);
+bool jobid_parse(struct jobid *out, const char *hex); /* exactly 64 digits */
+
+/* The two halves of jobid_make, for callers that make many ids with one buffer. */
+void jobid_text(struct buf *out, const struct job_kind *kind, const struct jobid_knob *knobs,
+                size_t n_knobs, const struct jobid_input *inputs, size_t n_inputs);
+struct jobid jobid_of_text(const struct buf *text);

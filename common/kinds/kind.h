@@ -37,11 +37,12 @@ struct job_kind {
                                         * job and then in its ancestors */
     const char *const *metrics;        /* metric names it always reports; NULL-terminated */
     /* Rules across fields, on canonical knob text; optional.  get(ctx, "k") gives the canonical
-     * text, default included. */
+     * text, default included; where they are known also knobs of ancestors ("n_layers") and the
+     * number of jobs gathered by an input ("n_saes"); NULL for anything else. */
     enum err_code (*check)(const char *(*get)(void *ctx, const char *name), void *ctx,
                            struct err *e);
     /* Rough cost of one job: seconds on one core at 50 GFLOP/s; optional, for plan and
-     * critical path.  `get` also finds knobs of ancestors. */
+     * critical path.  `get` as above. */
     double (*cost)(const char *(*get)(void *ctx, const char *name), void *ctx);
     bool in_agent;          /* may run inside the agent without a process (mock) */
 };

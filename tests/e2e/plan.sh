@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# `plan` prints jobs, stages, dependencies and an estimate, and touches nothing; a million jobs
+# take seconds and little memory.
+# shellcheck source=common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+cp "$sweeps/smoke.yaml" .
+listing() { find . -not -name output -printf '%p %s %T@\n' | sort; }
+: >"$log"
+before=$(listing)
+expect 0 sg plan smoke.yaml
+for stage in model leaky copy acts last sae random stability organism found recovery chance queue; do
+    says "\\b$stage\\b"
+done
+same 'files before and after' "$before" "$(listing)"
+pass 'plan touches nothing'
+
+expect 0 sg plan "$sweeps/quickstart.yaml" --json
+is_json "$log"
+for spec in "$sweeps"/*.yaml; do
+    expect 0 sg plan "$spec"
+done
+pass 'every sweep that ships is valid'
+
+cat >million.yaml <<'YAML'
+sweep: million
+stages:
+  noop: {kind: mock, grid: {seed: {range: [0, 1000]}, steps: {range: [1, 1001]}}}
+YAML
+limit() (   # address space, in KiB; a sanitizer build reserves terabytes
+    ldd "$SAEGRID_BIN/saegrid" | grep -q libasan || ulimit -v "$1"
+    shift
+    "$@"
+)
+started=$SECONDS
+expect 0 limit 1500000 "$SAEGRID_BIN/saegrid" plan million.yaml
+says '1[, ]?000[, ]?000'
+took=$((SECONDS - started))
+[ $took -le 30 ] || fail "a million jobs took $took s to plan"
+pass "a million jobs: $took s"

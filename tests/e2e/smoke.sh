@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Every job kind runs at modulus 13; a second run computes nothing; `check` finds nothing.
+# shellcheck source=common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+started=$(now_ms)
+expect 0 sg run "$sweeps/smoke.yaml" -j 2
+echo "smoke.yaml took $(($(now_ms) - started)) ms"
+same 'jobs that are not done' "$(n_not_done)" 0
+for kind in mock data_make lm_train acts_extract sae_train sae_random sae_compare; do
+    [ "$(sql "SELECT count(*) FROM runs WHERE kind = '$kind'")" -gt 0 ] || fail "no job of kind $kind"
+done
+for arch in topk topk_husai relu linear; do
+    same "SAEs of $arch" "$(sql "SELECT count(*) FROM runs WHERE kind='sae_train' AND stage='sae' AND arch='$arch'")" 3
+done
+same 'comparisons' "$(sql "SELECT count(*) FROM stability WHERE pwmcc_mean BETWEEN 0 AND 1")" 6
+pass 'every kind, hook and architecture is done'
+
+dir=$(dirname "$(find "$SAEGRID_RESULTS/experiments/smoke" -name metrics.json | grep -m 1 topk)")
+for file in config.yaml metrics.json summary.md log.txt series.csv result.json; do
+    [ -f "$dir/$file" ] || fail "$dir lacks $file"
+done
+ls "$dir"/checkpoints/*.pt >/dev/null || fail "no checkpoint in $dir"
+ls "$dir"/plots/*.png >/dev/null || fail "no plot in $dir"
+is_json "$dir/metrics.json"
+[ -z "$(find "$SAEGRID_RESULTS/experiments" -name '*.tmp')" ] || fail 'a .tmp folder is left'
+pass 'a result folder holds what it promises'
+
+attempts=$(n_attempts)
+before=$(digest "$SAEGRID_RESULTS")
+started=$(now_ms)
+expect 0 sg run "$sweeps/smoke.yaml" -j 2
+took=$(($(now_ms) - started))
+says 'nothing to (do|compute)|already done|all .*done'
+same 'attempts after a second run' "$(n_attempts)" "$attempts"
+same 'numbers after a second run' "$(digest "$SAEGRID_RESULTS")" "$before"
+[ "$took" -lt 2000 ] || fail "a run with nothing to do took $took ms"
+pass "a second run computes nothing ($took ms)"
+
+expect 0 sg check
+pass 'check is clean'
