@@ -65,9 +65,9 @@ static void test_absent_members_are_harmless(void **state)
 static void test_64_bit_integers_survive(void **state)
 {
     struct json *j = parse("[9223372036854775807, -9223372036854775808, 9007199254740993,"
-                           "\"9223372036854775807\", 9223372036854775808, 1e3, 5.0, 1.5, \"12x\", \" 1\", \"\"]");
+                           "\"9223372036854775807\", 9223372036854775808, 1e3, 5.0, 1e17, 1.5, \"12x\", \" 1\", \"\"]");
     const int64_t want[] = {INT64_MAX, INT64_MIN, 9007199254740993, INT64_MAX, 0, 1000, 5};
-    const bool is_int[] = {true, true, true, true, false, true, true, false, false, false, false};
+    const bool is_int[] = {true, true, true, true, false, true, true, false, false, false, false, false};
     const struct json *v = json_first(j);
 
     (void)state;
