@@ -77,6 +77,8 @@ stage '{kind: mock, grid: {seed: [1, x]}}' | bad 'wrong value in an axis' 'bad\.
 stage '{kind: acts_extract, model: $two}' | bad 'unknown stage' 'bad\.yaml:3:.*two'
 stage '{kind: acts_extract, model: $one}' | bad 'a stage that needs itself' 'bad\.yaml:3:.*(cycle|itself)'
 printf 'sweep: bad\nstages:\n  a: {kind: sae_train, acts: $b}\n  b: {kind: acts_extract, model: $a}\n' |
+    bad 'a cycle of wrong kinds' 'bad\.yaml'
+printf 'sweep: bad\nstages:\n  a: {kind: mock, after: $b, over: []}\n  b: {kind: mock, after: $a, over: []}\n' |
     bad 'a cycle' 'bad\.yaml:.*(cycle|circular)'
 printf 'sweep: bad\nstages:\n  a: {kind: mock}\n  b: {kind: acts_extract, model: $a}\n' |
     bad 'input of a wrong kind' 'bad\.yaml:4:.*(mock|lm_train)'

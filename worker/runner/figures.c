@@ -167,7 +167,7 @@ static void series_figure(struct job *j, size_t first)
     }
     struct plot plot = {.title = j->run_id, .x_label = "step", .y_label = name,
                         .log_y = wants_log(lines, n), .lines = lines, .n_lines = n};
-    if (n)
+    if (n && lines[0].n > 1) /* one point is no curve */
         job_plot(j, name, &plot);
     for (size_t i = 0; i < n; i++) {
         free((void *)lines[i].x);
