@@ -105,7 +105,7 @@ void mt_uniform_fill(struct mt19937 *g, float *out, size_t n, double lo, double 
     float from = (float)lo, to = (float)hi;
 
     for (size_t i = 0; i < n; i++)
-        out[i] = mt_uniform(g) * (to - from) + from;
+        out[i] = fmaf(mt_uniform(g), to - from, from); /* contracted in torch's builds */
 }
 
 void mt_randperm(struct mt19937 *g, int64_t *out, size_t n)
