@@ -82,7 +82,7 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...)
     n = strlen(e->text);
     if (n > sizeof e->text / 2) /* the cause matters more than the context */
         n = sizeof e->text / 2;
-    snprintf(e->text + n, sizeof e->text - n, ": %s", old);
+    n += (size_t)snprintf(e->text + n, sizeof e->text - n, ": %s", old);
     return e->code;
 }
 
