@@ -21,7 +21,7 @@ struct proc {
 };
 
 struct proc_end {
-    int exit_code;             /* -1 if killed by a signal */
+    int exit_code;             /* -1 if killed by a signal, or (signal 0) if somebody else reaped it */
     int signal;                /* 0 if it exited */
     bool dumped_core;
     double user_s, sys_s;
@@ -33,7 +33,8 @@ MUST_CHECK enum err_code proc_spawn(struct proc *p, const struct proc_opts *o, s
 bool proc_wait(struct proc *p, bool block, struct proc_end *end);
 void proc_signal_group(const struct proc *p, int sig);
 /* Our environment without the variables of an MPI launcher (OMPI_, PMIX_, PMI_, ORTE_, PRTE_),
- * so that the child may itself use MPI.  Caller frees with proc_env_free. */
+ * so that the child may itself use MPI.  OMPI_ALLOW_RUN_AS_ROOT* stay, OMPI_MCA_* only with
+ * SAEGRID_KEEP_MCA=1 in the environment.  Caller frees with proc_env_free. */
 char **proc_clean_env(void);
 void proc_env_free(char **env);
 /* For children: die with the parent.  Exits at once if the parent is already gone. */
