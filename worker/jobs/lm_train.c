@@ -6,6 +6,7 @@
  * so far: a result, not a failure.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ struct train {
     struct lm_trainer t;
     int64_t n_total;    /* steps, if nothing ends it earlier */
     int64_t rows;       /* trained on in this attempt */
-    char negative[256]; /* why it diverged; empty: it did not */
+    char negative[1100]; /* why it diverged; empty: it did not */
 };
 
 static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
