@@ -16,6 +16,9 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"status", cmd_status, "how far each sweep is, what runs, what failed", "Look"},
+    {"jobs", cmd_jobs, "list jobs", NULL},
+    {"table", cmd_table, "print a view or a stored query", NULL},
     {"version", cmd_version, "versions of saegrid and of every library", "This machine"},
 };
 
