@@ -165,7 +165,10 @@ static void series_figure(struct job *j, size_t first)
             break;
         series_line(p, i, &lines[n++]);
     }
-    struct plot plot = {.title = j->run_id, .x_label = "step", .y_label = name,
+    struct buf title = {0};
+
+    buf_fmt(&title, "%s: %s", j->kind->name, name); /* no names of runs: equal runs, equal bytes */
+    struct plot plot = {.title = title.data, .x_label = "step", .y_label = name,
                         .log_y = wants_log(lines, n), .lines = lines, .n_lines = n};
     if (n && lines[0].n > 1) /* one point is no curve */
         job_plot(j, name, &plot);
@@ -173,6 +176,7 @@ static void series_figure(struct job *j, size_t first)
         free((void *)lines[i].x);
         free((void *)lines[i].y);
     }
+    buf_free(&title);
 }
 
 static char *figure_path(struct job *j, const char *name)
