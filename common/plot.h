@@ -14,6 +14,10 @@ struct plot {
     const struct plot_line *lines;
     size_t n_lines;
 };
-bool plot_available(void);
-/* PNG, SVG or PDF by the path's suffix.  Non-finite points are left out. */
+bool plot_available(void); /* gnuplot is on the PATH */
+/* PNG, SVG or PDF by the path's suffix.  Non-finite points are left out, and on a logarithmic
+ * axis those <= 0.  Texts are shown as they are: no markup, no substitution. */
 MUST_CHECK enum err_code plot_write(const char *path, const struct plot *p, struct err *e);
+/* The same for n figures with one gnuplot, which takes longer to start than to draw. */
+MUST_CHECK enum err_code plot_write_all(const char *const *paths, const struct plot *plots,
+                                        size_t n, struct err *e);

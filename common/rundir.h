@@ -17,8 +17,13 @@
  *    "message": "...", "metrics": {"ev": 0.9, ...},            short names, finite only
  *    "absent": {"first_epoch_99": "never reached"},            why a declared metric has no value
  *    "blobs": [{"name": "pairs", "type": "text/csv", "text": "..."}],
- *    "artifacts": [{"path": "checkpoints/final.pt", "bytes": 1, "sha256": "<hex>"}],
+ *    "artifacts": [{"path": "checkpoints/final.pt", "bytes": 1, "sha256": "<hex>"},
+ *                  {"path": "summary.md", ..., "volatile": true}],
+ *                  every file but job.json, log.txt, error.json and itself, by path; volatile:
+ *                  its bytes hold times or names and differ between equal runs
  *    "provenance": {"key": "text", ...}}
+ * error.json (written instead of a result when an attempt fails, removed by the next one):
+ *   {"code": "INVALID", "class": "config", "message": "..."}
  * series.csv (job's logged points: name,step,value) is read by the coordinator as well.
  */
 #pragma once
@@ -28,6 +33,7 @@
 #define RUN_RESULT_FILE "result.json"
 #define RUN_LOG_FILE    "log.txt"
 #define RUN_SERIES_FILE "series.csv"
+#define RUN_ERROR_FILE  "error.json"
 
 /* "<results>/experiments/<sweep>/<run_id>" + (".tmp" if is_tmp) */
 void rundir_path(struct buf *out, const char *results, const char *sweep, const char *run_id,

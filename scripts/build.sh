@@ -4,7 +4,7 @@
 #   scripts/build.sh [release|dev|real64]     programs are then in build/<preset>/bin/
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=scripts/lib.sh
+# shellcheck source=lib.sh
 . "$root/scripts/lib.sh"
 preset=${1:-release}
 

@@ -7,7 +7,7 @@
 # Each need is tested, not assumed from a package list, so a toolchain of your own will do.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
+# shellcheck source=lib.sh
 . "$here/lib.sh"
 
 has_compiler() {
@@ -51,18 +51,8 @@ find_missing() {
     done < <(needs)
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif has_program sudo; then
-        sudo "$@"
-    else
-        die "not root, and sudo is not there; as root, run: apt-get install ${missing[*]}"
-    fi
-}
-
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Use-Pty=0 -q "$@"
 }
 
@@ -77,6 +67,13 @@ fi
 if ! has_program apt-get; then
     die "this system has no apt-get, so nothing was installed; please install what corresponds to" \
         "these Debian packages, then run this again: ${missing[*]}"
+fi
+
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+    has_program sudo || die "not root, and sudo is not there; as root, run:" \
+        "apt-get update && apt-get install ${missing[*]}"
+    sudo=(sudo)
 fi
 
 say "dependencies: installing ${missing[*]}"

@@ -4,7 +4,7 @@
 #   scripts/quickstart.sh [options of `saegrid run`]      e.g. -j 1, --results DIR
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=scripts/lib.sh
+# shellcheck source=lib.sh
 . "$root/scripts/lib.sh"
 
 "$root/scripts/deps.sh"

@@ -8,7 +8,7 @@
 # Left out: tests labelled slow, peer (needs other people's software) and bench.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# shellcheck source=scripts/lib.sh
+# shellcheck source=lib.sh
 . "$root/scripts/lib.sh"
 
 with_dev=0

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Bad input gets `file:line:column: where: what: why` and exit 65; nothing is written, nothing dies.
+# shellcheck disable=SC2016  # $stage is the sweep's, not the shell's
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-n=0
+: >count
 # bad WHAT PATTERN < spec: `run` refuses it within seconds and leaves no results behind.
 bad() {
     cat >bad.yaml
     expect 65 timeout 20 "$SAEGRID_BIN/saegrid" run bad.yaml -j 1
     says "$2"
     [ ! -e "$SAEGRID_RESULTS" ] || fail "$1: results were written"
-    n=$((n + 1))
+    echo "$1" >>count
 }
 stage() { printf 'sweep: bad\nstages:\n  one: %s\n' "$1"; }
 
@@ -75,6 +77,8 @@ stage '{kind: mock, grid: {seed: [1, x]}}' | bad 'wrong value in an axis' 'bad\.
 stage '{kind: acts_extract, model: $two}' | bad 'unknown stage' 'bad\.yaml:3:.*two'
 stage '{kind: acts_extract, model: $one}' | bad 'a stage that needs itself' 'bad\.yaml:3:.*(cycle|itself)'
 printf 'sweep: bad\nstages:\n  a: {kind: sae_train, acts: $b}\n  b: {kind: acts_extract, model: $a}\n' |
+    bad 'a cycle of wrong kinds' 'bad\.yaml'
+printf 'sweep: bad\nstages:\n  a: {kind: mock, after: $b, over: []}\n  b: {kind: mock, after: $a, over: []}\n' |
     bad 'a cycle' 'bad\.yaml:.*(cycle|circular)'
 printf 'sweep: bad\nstages:\n  a: {kind: mock}\n  b: {kind: acts_extract, model: $a}\n' |
     bad 'input of a wrong kind' 'bad\.yaml:4:.*(mock|lm_train)'
@@ -85,7 +89,7 @@ for name in '../../etc/x' '/etc/x' 'a/b' '..' '.' '""' '"a\nb"' '-x' "$(printf '
 done
 printf 'sweep: bad\nphase: ../x\nstages:\n  one: {kind: mock}\n' | bad 'phase' 'bad\.yaml:2:.*phase'
 printf 'sweep: bad\nstages:\n  ../one: {kind: mock}\n' | bad 'stage' 'bad\.yaml:3:.*one'
-pass "$n bad sweeps are refused"
+pass "$(wc -l <count) bad sweeps are refused"
 
 # --- all errors of a file at once
 printf 'sweep: bad\nstages:\n  a: {kind: mock, sed: 1}\n  b: {kind: mock, seed: x}\n  c: {kind: mcok}\n' |

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Results that cannot be used: a clear message, the right exit code, nothing of others touched.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 printf 'sweep: fine\nstages:\n  one: {kind: mock, seed: 1}\n' >good.yaml

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every command has help; every listing has JSON; usage errors exit 64 and say what is known.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 expect 0 sg --help

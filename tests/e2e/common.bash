@@ -7,13 +7,17 @@ set -euo pipefail
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/saegrid e2e XXXXXX")
 log=$work/output
-background=()
+background=()   # processes, and
+mounts=()       # file systems of the test; both end with it
 clean_up() {
-    local status=$? pid
+    local status=$? pid mount
     for pid in "${background[@]}"; do
         kill -KILL "$pid" 2>/dev/null || continue
     done
     cd /
+    for mount in "${mounts[@]}"; do
+        umount -l "$mount"
+    done
     rm -rf "$work"
     exit "$status"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Killed without warning half way, the same command ends in the same numbers as if undisturbed.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 spec=$sweeps/hooks.yaml

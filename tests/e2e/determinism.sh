@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The same bits in every metric: one worker, three workers, and a launch by mpirun itself.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 spec=$sweeps/smoke.yaml

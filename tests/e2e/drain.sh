@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SIGTERM drains: exit 75, nothing lost, and the same command goes on to the end.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 cat >drain.yaml <<'YAML'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A full disk pauses the sweep with exit 74 or 1 and names the cause; with room, the same command ends it.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 mkdir small
@@ -7,7 +8,7 @@ if ! mount -t tmpfs -o size=1200k none small 2>/dev/null; then
     echo 'skipped: a small file system can only be mounted as root'
     exit 77
 fi
-trap 'umount -l "$work/small"; clean_up' EXIT
+mounts+=("$work/small")
 expect 0 sg plan "$sweeps/hooks.yaml"
 got=0
 timeout 120 "$SAEGRID_BIN/saegrid" run "$sweeps/hooks.yaml" -j 2 --results "$work/small" >"$log" 2>&1 || got=$?

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A sweep that grows computes only what is new; one that shrinks computes nothing.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 spec() {
@@ -23,13 +24,13 @@ spec '2, 4'
 expect 0 sg run grow.yaml -j 2
 same 'jobs at first' "$(n_attempts)" 10     # model, acts, 4 SAEs, 2 controls, 2 comparisons
 numbers=$(digest "$SAEGRID_RESULTS")
-attempts=$(sql 'SELECT max(rowid) FROM attempt')
+newest=$(sql 'SELECT max(id) FROM job')
 
 spec '2, 4, 8'
 expect 0 sg run grow.yaml -j 2
 same 'jobs after one more k' "$(n_attempts)" 13     # 2 SAEs and their comparison
 same 'new SAEs' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_train' AND k = 8")" 2
-same 'attempts that were there' "$(sql "SELECT count(*) FROM attempt WHERE rowid <= $attempts")" 10
+same 'attempts that were there' "$(sql "SELECT count(*) FROM attempt WHERE job <= $newest")" 10
 same 'rows of the stability table' "$(sql 'SELECT count(*) FROM stability')" 3
 
 spec '2, 4'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # hook x layer x data_fraction, end to end: a row of the stability table for each combination.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 expect 0 sg run "$sweeps/hooks.yaml" -j 2

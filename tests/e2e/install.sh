@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # An installed saegrid runs from where it is, without the tree it was built from.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 prefix="$work/a prefix"

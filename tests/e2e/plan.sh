@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `plan` prints jobs, stages, dependencies and an estimate, and touches nothing; a million jobs
 # take seconds and little memory.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 cp "$sweeps/smoke.yaml" .

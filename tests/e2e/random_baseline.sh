@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The recorded chance level to within 2e-7: PyTorch's normals, NumPy's bootstrap.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 expect 0 sg run "$sweeps/random_baseline.yaml" -j 2

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every job kind runs at modulus 13; a second run computes nothing; `check` finds nothing.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 started=$(now_ms)

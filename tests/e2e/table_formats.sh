@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # `table` prints the same rows in every format.
+# shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 expect 0 sg run "$sweeps/smoke.yaml" -j 2

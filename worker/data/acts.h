@@ -5,17 +5,21 @@
  * data_make, loaded by torch.load(weights_only=True).
  */
 #pragma once
+#include <stddef.h>
+
 #include "common/err.h"
+
+struct pt_file;
 
 #define ACTS_FILE "acts.pt"
 
 struct acts {
-    const float *x; /* [n, d] row-major, mapped read-only */
+    const float *x; /* [n, d] row-major, mapped read-only; 64-byte aligned if we wrote it */
     size_t n, d;
-    void *map;
-    size_t map_size;
+    struct pt_file *file;
 };
 
 MUST_CHECK enum err_code acts_open(struct acts *a, const char *dir, struct err *e);
 void acts_close(struct acts *a);
+/* A NaN or infinity is refused: ERR_INVALID names its row and column, nothing is written. */
 MUST_CHECK enum err_code acts_write(const char *path, const float *x, size_t n, size_t d, struct err *e);

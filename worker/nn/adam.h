@@ -26,9 +26,23 @@ struct adam {
     int64_t t;             /* steps done */
 };
 
+/* The numbers of one step, for callers that fuse it with their own passes. */
+struct adam_coef {
+    real one_minus_b1, b2, one_minus_b2, eps;
+    real step, root;       /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+    real keep;             /* 1 - lr wd, where `decay` is set */
+    real scale;            /* of the gradient: clipping */
+};
+/* Of step o->t, which the caller has counted up. */
+struct adam_coef adam_coef(const struct adam *o, double lr_now, double grad_scale);
+/* Entries [at, at + n) of one row. */
+void adam_range(struct param *p, size_t at, size_t n, const struct adam_coef *c);
+
 void adam_step(struct adam *o, struct param *p, size_t n_params, double lr_now);
 /* Global L2 norm of the gradients, in double; scales them by min(1, clip/(norm+1e-6)) if clip > 0. */
 double grads_clip(struct param *p, size_t n_params, double clip);
+double grads_norm(const struct param *p, size_t n_params);
+double clip_scale(double norm, double clip); /* min(1, clip / (norm + 1e-6)); clip <= 0: 1 */
 void grads_zero(struct param *p, size_t n_params);
 /* lr * (t+1)/warmup, then constant, then linear to 0 over the last `decay` share */
 double schedule_lr(double lr, int64_t t, int64_t n_steps, int64_t warmup, double decay);

@@ -2,6 +2,11 @@
 #include "worker/num/blas.h"
 
 #include <cblas.h>
+#include <stdlib.h>
+
+/* LAPACK's symmetric eigensolver, which OpenBLAS carries; column-major. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info);
 
 #ifdef REAL_IS_DOUBLE
 #define GEMM cblas_dgemm
@@ -43,6 +48,29 @@ void mm_nt(real *c, const real *a, const real *b, size_t m, size_t n, size_t k, 
 void mm_tn(real *c, const real *a, const real *b, size_t m, size_t n, size_t k, real alpha, real beta)
 {
     mm_tn_ld(c, n, a, m, b, n, m, n, k, alpha, beta);
+}
+
+void blas_syrk_f64(double *c, const double *x, size_t n, size_t d)
+{
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)n, 1, x, (int)d, 1, c, (int)d);
+}
+
+bool blas_eigen_f64(double *a, double *w, size_t d, bool vectors)
+{
+    const char *jobz = vectors ? "V" : "N";
+    int n = (int)d, n_work = -1, info = 0;
+    double best = 0;
+
+    dsyev_(jobz, "U", &n, a, &n, w, &best, &n_work, &info);
+    if (info)
+        return false;
+    n_work = (int)best;
+    double *work = malloc((size_t)n_work * sizeof *work);
+    if (!work)
+        return false;
+    dsyev_(jobz, "U", &n, a, &n, w, work, &n_work, &info);
+    free(work);
+    return info == 0;
 }
 
 void blas_threads_set(int n)

@@ -3,6 +3,7 @@
  * lda/ldb/ldc are row strides; 0 means dense.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "worker/num/real.h"
@@ -20,3 +21,7 @@ void mm_tn_ld(real *c, size_t ldc, const real *a, size_t lda, const real *b, siz
 void blas_threads_set(int n);
 const char *blas_config(void); /* library, version, core type: provenance */
 const char *blas_core(void);
+/* Double whatever `real` is.  Upper triangle of c [d,d] += x^T x, x [n,d]. */
+void blas_syrk_f64(double *c, const double *x, size_t n, size_t d);
+/* Eigenvalues of symmetric a [d,d], ascending; rows of a become eigenvectors if `vectors`. */
+bool blas_eigen_f64(double *a, double *w, size_t d, bool vectors);

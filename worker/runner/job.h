@@ -20,8 +20,12 @@ struct job_input {
     const struct json *result; /* its result.json */
 };
 
+struct arena;
+struct ckpt;
+struct plot;
+
 struct job_plan {
-    size_t arena_bytes; /* of j->arena */
+    size_t arena_bytes; /* of j->arena, opened by the frame between plan and run */
     int64_t n_steps;    /* for progress; 0 unknown */
 };
 
@@ -36,6 +40,7 @@ struct job {
     const struct job_input *inputs;
     size_t n_inputs;
     const struct clock *clock;
+    struct arena *arena; /* arena_bytes of the plan; empty if it asked for none */
     struct job_private *priv;
 };
 
@@ -47,7 +52,15 @@ bool job_input_metric(const struct job_input *in, const char *metric, double *ou
 
 void job_progress(struct job *j, int64_t step, int64_t total, const char *fmt, ...) PRINTF_LIKE(4, 5);
 bool job_stop_wanted(const struct job *j);          /* SIGTERM or SIGUSR1 was seen */
+int64_t job_attempt(const struct job *j);           /* the lease's epoch: 1 for the first attempt */
 bool job_checkpoint_due(struct job *j);             /* timer; true once per period */
+/* Resuming (worker/nn/ckpt.h lists what to save).  The series logged so far travel along.
+ *   load, then in the loop:  if (job_checkpoint_due(j) || job_stop_wanted(j)) save;
+ *                            if (job_stop_wanted(j)) return err_set(e, ERR_STOPPED, ...);
+ * The state lies in checkpoints/state.pt and is removed from a finished result. */
+MUST_CHECK enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e);
+/* True if a state was found, whole and ours; else memory is untouched: begin at step 0. */
+bool job_checkpoint_load(struct job *j, struct ckpt *c);
 
 void job_metric(struct job *j, const char *name, double value); /* unknown name: our bug, aborts; non-finite: listed as absent */
 void job_metric_absent(struct job *j, const char *name, const char *why);
@@ -58,3 +71,10 @@ void job_provenance(struct job *j, const char *key, const char *fmt, ...) PRINTF
 /* absolute path of a file below j->dir, folders made; borrowed until the next call */
 const char *job_path(struct job *j, const char *relative);
 void job_summary(struct job *j, const char *fmt, ...) PRINTF_LIKE(2, 3); /* a line of summary.md */
+
+/* Figures.  Every series gets one without being asked (plots/<name>.png; train_x and val_x share
+ * plots/x.png).  Arrays are copied.  Drawn after run(), by one gnuplot; without gnuplot, none. */
+void job_plot(struct job *j, const char *name, const struct plot *p); /* plots/<name>.png */
+/* plots/<name>.png and the blob "histogram.<name>" (text/csv: low,high,count); non-finite values
+ * are left out. */
+void job_histogram(struct job *j, const char *name, const double *values, size_t n);

@@ -1,4 +1,109 @@
-int main(void)
+/* main.c - saegrid-runner: one job, one process. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "common/kinds/kind.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "common/version.h"
+#include "worker/runner/crash.h"
+#include "worker/runner/frame.h"
+#include "worker/runner/progress.h"
+
+static const char help[] =
+    "usage: saegrid-runner run FOLDER.tmp\n"
+    "       saegrid-runner --help | --version\n"
+    "\n"
+    "Does one job: reads FOLDER.tmp/job.json, works in FOLDER.tmp, and renames it to FOLDER once\n"
+    "the result is complete.  saegrid-agent starts it, but it works by hand just as well:\n"
+    "\n"
+    "  mkdir -p try.tmp && cat > try.tmp/job.json <<'END'\n"
+    "  {\"job\": \"0000000000000000000000000000000000000000000000000000000000000001\",\n"
+    "   \"kind\": \"mock\", \"version\": 1, \"run_id\": \"try\", \"sweep\": \"by_hand\", \"stage\": \"try\",\n"
+    "   \"epoch\": 1, \"knobs\": {\"seed\": 7}, \"common\": {}, \"context\": {}, \"inputs\": [],\n"
+    "   \"results\": \"/tmp\"}\n"
+    "  END\n"
+    "  saegrid-runner run try.tmp && cat try/metrics.json\n"
+    "\n"
+    "An input is {\"name\": ..., \"job\": ID, \"path\": folder below results}; the knobs of a kind are\n"
+    "shown by `saegrid kinds KIND`.  A FOLDER that already holds the result of the same job is left\n"
+    "alone.  After a failure FOLDER.tmp keeps error.json and the checkpoints, and the same command\n"
+    "goes on from them.\n"
+    "\n"
+    "file descriptor 3  if open for writing: progress, lines `step total text`\n"
+    "SIGTERM, SIGUSR1   stop at the next step, after a checkpoint; exit code 75\n"
+    "SAEGRID_PARENT     process id of the starter; the job dies with it\n"
+    "SAEGRID_LOG        debug, info, warn, error or off\n"
+    "\n"
+    "Exit codes: 0 a result was written; 64 usage, 65 bad input, 69 something is missing or busy,\n"
+    "70 our bug, 71 memory, 74 cannot read or write, 75 stopped on request; a crash ends by its\n"
+    "signal.\n";
+
+static volatile sig_atomic_t stop_wanted;
+
+static void on_stop(int sig)
 {
+    (void)sig;
+    stop_wanted = 1;
+}
+
+static void signals_install(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    const char *parent = getenv("SAEGRID_PARENT");
+
+    crash_install();
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGUSR1, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    if (parent && *parent)
+        proc_die_with_parent(SIGKILL, (pid_t)strtol(parent, NULL, 10));
+}
+
+static int version(void)
+{
+    printf("saegrid-runner %s (%.12s%s), %s, %s\n", SAEGRID_VERSION, SAEGRID_COMMIT,
+           SAEGRID_DIRTY ? ", modified" : "", SAEGRID_COMPILER, SAEGRID_BUILD_TYPE);
     return 0;
+}
+
+static int run(const char *dir)
+{
+    struct frame_opts o = {dir, &clock_system, &stop_wanted, progress_fd_inherited()};
+    struct err e = {0};
+
+    signals_install();
+    log_level_from_env();
+    enum err_code rc = frame_run(&o, &e);
+    if (rc)
+        fprintf(stderr, "saegrid-runner: %s\n", e.text);
+    return err_exit_code(rc);
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+
+    if (strcmp(command, "--version") == 0 || strcmp(command, "version") == 0)
+        return version();
+    if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 ||
+        strcmp(command, "help") == 0) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (strcmp(command, "run") == 0 && argc == 3 && strcmp(argv[2], "--help") != 0)
+        return run(argv[2]);
+    if (strcmp(command, "run") == 0 && argc == 3) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (*command)
+        fprintf(stderr, "saegrid-runner: %s: not a command, or not these arguments\n", command);
+    fputs("usage: saegrid-runner run FOLDER.tmp | --help | --version\n", stderr);
+    return err_exit_code(ERR_USAGE);
 }

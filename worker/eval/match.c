@@ -1,0 +1,227 @@
+/* match.c - see match.h. */
+#include "worker/eval/match.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "worker/eval/assign.h"
+#include "worker/num/blas.h"
+#include "worker/num/isa.h"
+#include "worker/num/linalg.h"
+
+enum { TILE = 512 };
+
+/* Largest C and |C| seen so far by a row of tiles, and by each column. */
+ISA_CLONES static void row_maxima(const real *restrict c, size_t n, real *signed_max, real *abs_max)
+{
+    real s = *signed_max, a = *abs_max;
+
+#pragma omp simd reduction(max : s, a)
+    for (size_t j = 0; j < n; j++) {
+        real v = c[j] < 0 ? -c[j] : c[j];
+
+        s = c[j] > s ? c[j] : s;
+        a = v > a ? v : a;
+    }
+    *signed_max = s;
+    *abs_max = a;
+}
+
+ISA_CLONES static void column_maxima(const real *restrict c, size_t n, real *restrict signed_max,
+                                     real *restrict abs_max)
+{
+#pragma omp simd
+    for (size_t j = 0; j < n; j++) {
+        real v = c[j] < 0 ? -c[j] : c[j];
+
+        signed_max[j] = c[j] > signed_max[j] ? c[j] : signed_max[j];
+        abs_max[j] = v > abs_max[j] ? v : abs_max[j];
+    }
+}
+
+static double mean_of(const real *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    return sum / (double)n;
+}
+
+static size_t tile_at(size_t n, size_t at)
+{
+    return n - at < TILE ? n - at : TILE;
+}
+
+enum err_code match_max(struct match *out, const struct dict *a, const struct dict *b,
+                        struct err *e)
+{
+    size_t n = 2 * (a->f + b->f);
+    real *max = calloc(n + TILE * TILE, sizeof *max), *c = max + n;
+    real *row_s = max, *row_a = max + a->f, *col_s = row_a + a->f, *col_a = col_s + b->f;
+
+    if (!max)
+        return err_set(e, ERR_NOMEM, "match: %zu x %zu features: out of memory", a->f, b->f);
+    for (size_t i = 0; i < a->f; i++)
+        row_s[i] = -2;
+    for (size_t i = 0; i < b->f; i++)
+        col_s[i] = -2;
+    for (size_t i0 = 0; i0 < a->f; i0 += TILE)
+        for (size_t j0 = 0; j0 < b->f; j0 += TILE) {
+            size_t n_i = tile_at(a->f, i0), n_j = tile_at(b->f, j0);
+
+            mm_nt(c, a->dir + i0 * a->d, b->dir + j0 * a->d, n_i, n_j, a->d, 1, 0);
+            for (size_t i = 0; i < n_i; i++) {
+                row_maxima(c + i * n_j, n_j, &row_s[i0 + i], &row_a[i0 + i]);
+                column_maxima(c + i * n_j, n_j, col_s + j0, col_a + j0);
+            }
+        }
+    out->mmcs_rows = mean_of(row_s, a->f);
+    out->mmcs = (out->mmcs_rows + mean_of(col_s, b->f)) / 2;
+    out->pwmcc = (mean_of(row_a, a->f) + mean_of(col_a, b->f)) / 2;
+    free(max);
+    return ERR_OK;
+}
+
+enum err_code match_duplicates(double *out, const struct dict *a, struct err *e)
+{
+    real *c = calloc(TILE * TILE, sizeof *c), most = 0, unused = -2;
+
+    if (!c)
+        return err_set(e, ERR_NOMEM, "match: duplicates: out of memory");
+    for (size_t i0 = 0; i0 < a->f; i0 += TILE)
+        for (size_t j0 = i0; j0 < a->f; j0 += TILE) {
+            size_t n_i = tile_at(a->f, i0), n_j = tile_at(a->f, j0);
+
+            mm_nt(c, a->dir + i0 * a->d, a->dir + j0 * a->d, n_i, n_j, a->d, 1, 0);
+            for (size_t i = 0; i < n_i; i++) {
+                if (i0 == j0)
+                    c[i * n_j + i] = 0;
+                row_maxima(c + i * n_j, n_j, &unused, &most);
+            }
+        }
+    free(c);
+    *out = (double)most;
+    return ERR_OK;
+}
+
+static real sign_of(bool is_abs, real c)
+{
+    return is_abs && c < 0 ? -c : c;
+}
+
+/* cost = 1 - C or 1 - |C|, the smaller dictionary in rows */
+static float *cost_matrix(const struct dict *a, const struct dict *b, bool is_abs, struct err *e)
+{
+    float *cost = malloc(a->f * b->f * sizeof *cost);
+    real *c = malloc(TILE * b->f * sizeof *c);
+
+    if (!cost || !c) {
+        free(cost);
+        free(c);
+        (void)err_set(e, ERR_NOMEM, "matching of %zu x %zu features: out of memory", a->f, b->f);
+        return NULL;
+    }
+    for (size_t i0 = 0; i0 < a->f; i0 += TILE) {
+        size_t n_i = tile_at(a->f, i0);
+
+        mm_nt(c, a->dir + i0 * a->d, b->dir, n_i, b->f, a->d, 1, 0);
+        for (size_t i = 0; i < n_i * b->f; i++)
+            cost[i0 * b->f + i] = (float)(1 - sign_of(is_abs, c[i]));
+    }
+    free(c);
+    return cost;
+}
+
+enum err_code match_hungarian(double *mean, uint32_t *partner, const struct dict *a,
+                              const struct dict *b, bool is_abs, struct err *e)
+{
+    const struct dict *few = a->f <= b->f ? a : b, *many = a->f <= b->f ? b : a;
+    float *cost = cost_matrix(few, many, is_abs, e);
+    uint32_t *column = cost ? malloc(few->f * sizeof *column) : NULL;
+    enum err_code rc = ERR_OK;
+    double sum = 0;
+
+    if (!column)
+        rc = err_set(e, ERR_NOMEM, "matching of %zu x %zu features: out of memory", a->f, b->f);
+    else
+        rc = assign_min(column, cost, few->f, many->f, e);
+    if (rc == ERR_OK) {
+        for (size_t i = 0; partner && i < a->f; i++)
+            partner[i] = UINT32_MAX;
+        for (size_t i = 0; i < few->f; i++) {
+            sum += 1 - (double)cost[i * many->f + column[i]];
+            if (partner)
+                partner[few == a ? i : column[i]] = few == a ? column[i] : (uint32_t)i;
+        }
+        *mean = sum / (double)few->f;
+    }
+    free(cost);
+    free(column);
+    return rc;
+}
+
+/* Rows of u [d,d] become the principal directions, strongest last. */
+static bool principal(double *u, double *w, double *rows, const struct dict *a)
+{
+    for (size_t i = 0; i < a->f * a->d; i++)
+        rows[i] = (double)a->dir[i];
+    for (size_t i = 0; i < a->d * a->d; i++)
+        u[i] = 0;
+    linalg_gram_add(u, rows, a->f, a->d);
+    return linalg_eigen(u, w, a->d, true);
+}
+
+/* c [k,k] = (last k rows of a) (last k rows of b)^T, then its Gram matrix in g */
+static void principal_products(double *g, double *c, const double *a, const double *b, size_t k,
+                               size_t d)
+{
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < k; j++) {
+            const double *x = a + (d - 1 - i) * d, *y = b + (d - 1 - j) * d;
+            double sum = 0;
+
+            for (size_t t = 0; t < d; t++)
+                sum += x[t] * y[t];
+            c[i * k + j] = sum;
+        }
+    for (size_t i = 0; i < k * k; i++)
+        g[i] = 0;
+    linalg_gram_add(g, c, k, k);
+}
+
+enum err_code match_subspace(struct subspace *out, const struct dict *a, const struct dict *b,
+                             size_t k, struct err *e)
+{
+    size_t d = a->d, f = a->f > b->f ? a->f : b->f;
+    double *mem, *ua, *ub, *w, *rows, overlap = 0, angle_sq = 0;
+    bool ok;
+
+    if (k == 0 || k > d || k > a->f || k > b->f)
+        return err_set(e, ERR_INVALID,
+                       "subspace_k: %zu is outside [1, %zu]: at most d_model and d_sae", k,
+                       a->f < d ? a->f : d);
+    mem = calloc(2 * d * d + d + (f * d > 2 * k * k ? f * d : 2 * k * k), sizeof *mem);
+    if (!mem)
+        return err_set(e, ERR_NOMEM, "subspace overlap: out of memory");
+    ua = mem;
+    ub = ua + d * d;
+    w = ub + d * d;
+    rows = w + d;
+    ok = principal(ua, w, rows, a) && principal(ub, w, rows, b);
+    if (ok) {
+        principal_products(rows, rows + k * k, ua, ub, k, d);
+        ok = linalg_eigen(rows, w, k, false);
+    }
+    for (size_t i = 0; ok && i < k; i++) {
+        double sq = w[i] < 0 ? 0 : w[i] > 1 ? 1 : w[i], angle = acos(sqrt(sq));
+
+        overlap += sq;
+        angle_sq += angle * angle;
+    }
+    free(mem);
+    if (!ok)
+        return err_set(e, ERR_BUG, "subspace overlap: eigenvalues: no convergence");
+    *out = (struct subspace){overlap / (double)k, sqrt(angle_sq)};
+    return ERR_OK;
+}

@@ -1,0 +1,40 @@
+/* recon.h - reconstruction quality (sae.md 8.1), every definition under its own key.
+ *
+ * Sums in double.  Column means come first (recon_means), then rows in any number of batches.
+ * Only `ev` about a constant input is undefined: NaN, as is every other ratio with an empty sum.
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/num/real.h"
+
+struct recon {
+    size_t d, n;
+    const double *mean;             /* [d] of the inputs */
+    double *e_sum;                  /* [d] sum of residuals */
+    double sse, sst, sum_x2;
+    double legacy, cosine, l2_ratio; /* sums over rows */
+    double xhat2, x_xhat;
+    double x_mean, x_mean_sq;        /* of the column means: mean, and mean square about it */
+};
+
+struct recon_result {
+    double ev, ev_residvar, ev_husai_global, ev_legacy, nmse_raw, mse, mse_sum;
+    double cosine, l2_ratio, rel_bias;
+};
+
+/* mean [d] of x [n,d] */
+void recon_means(double *mean, const float *x, size_t n, size_t d);
+/* e_sum [d] is the caller's memory, cleared here; mean is borrowed. */
+void recon_init(struct recon *r, const double *mean, double *e_sum, size_t d);
+void recon_add(struct recon *r, const real *x, const real *xhat, size_t n);
+struct recon_result recon_result(const struct recon *r);
+
+/* Share of rows on which each of f features is active, from counts over n rows. */
+struct density {
+    double min, median, mean, max;
+    double dead_pct, dense_pct; /* never active; active on more than 10 % of the rows */
+};
+/* count [f] is sorted in place. */
+struct density density_of(uint64_t *count, size_t f, size_t n);

@@ -1,0 +1,30 @@
+/* topk.h - the k largest entries of a row, exactly and deterministically.
+ *
+ * Ties are won by the lower index.  Indices come out ascending.  A threshold from group maxima
+ * leaves little more than k candidates, so the cost is about one pass over the row.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/num/real.h"
+
+#ifdef REAL_IS_DOUBLE
+typedef int64_t topk_key; /* orders as the numbers do */
+#else
+typedef int32_t topk_key;
+#endif
+
+struct topk_scratch {
+    real *bound;    /* [f] */
+    topk_key *key;  /* [f] */
+    uint32_t *cand; /* [f + 16] */
+};
+
+enum { TOPK_SLACK = 16 };
+
+/* z += bias (NULL: none), then the k largest; with `positive`, of those > 0 only.
+ * idx, val [k].  Returns how many, or SIZE_MAX if an entry of z is not finite. */
+size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
+                bool positive, const struct topk_scratch *s);

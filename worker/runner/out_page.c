@@ -1,0 +1,169 @@
+/* out_page.c - the files that people read: config.yaml and summary.md. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "worker/runner/outputs.h"
+
+static enum err_code write_file(struct job *j, const char *name, struct buf *text, struct err *e)
+{
+    enum err_code rc = fs_replace(job_path(j, name), text->data, text->len, e);
+
+    buf_free(text);
+    return rc;
+}
+
+/* A field as `name: value`; a text is quoted as in JSON, which YAML reads alike. */
+static void put_fields(struct buf *b, const struct cfg_field *fields, size_t n, const void *base)
+{
+    struct buf text = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        buf_reset(&text);
+        buf_str(&text, "");
+        cfg_text(&fields[i], base, &text);
+        buf_fmt(b, "  %s: ", fields[i].name);
+        if (fields[i].type == CFG_STR || fields[i].type == CFG_ENUM)
+            buf_json(b, text.data);
+        else
+            buf_str(b, text.data);
+        buf_char(b, '\n');
+    }
+    buf_free(&text);
+}
+
+static void put_context(struct buf *b, const struct job *j)
+{
+    struct buf text = {0};
+    bool is_text;
+
+    if (!j->context || !json_len(j->context))
+        return;
+    buf_str(b, "ancestors:  # knobs of the jobs that the inputs come from\n");
+    for (const struct json *v = json_first(j->context); v; v = json_next(v)) {
+        const char *name = json_key(v);
+
+        if (cfg_find(j->kind->fields, j->kind->n_fields, name))
+            continue;
+        buf_reset(&text);
+        if (!job_knob_text(j, name, &text, &is_text))
+            continue;
+        buf_fmt(b, "  %s: ", name);
+        if (is_text)
+            buf_json(b, text.data);
+        else
+            buf_str(b, text.data);
+        buf_char(b, '\n');
+    }
+    buf_free(&text);
+}
+
+static void put_named(struct buf *b, const char *key, const char *value)
+{
+    if (!value)
+        return;
+    buf_fmt(b, "%s: ", key);
+    buf_json(b, value);
+    buf_char(b, '\n');
+}
+
+enum err_code out_config(struct job *j, struct err *e)
+{
+    struct buf b = {0};
+
+    put_named(&b, "run_id", j->run_id);
+    put_named(&b, "job", j->id);
+    put_named(&b, "kind", j->kind->name);
+    buf_fmt(&b, "kind_version: %d\n", j->kind->version);
+    put_named(&b, "sweep", j->sweep);
+    put_named(&b, "stage", j->stage);
+    buf_fmt(&b, "knobs:%s\n", j->kind->n_fields ? "" : " {}");
+    put_fields(&b, j->kind->fields, j->kind->n_fields, j->cfg);
+    buf_str(&b, "common:\n");
+    put_fields(&b, job_fields, job_fields_n, &j->common);
+    buf_fmt(&b, "inputs:%s\n", j->n_inputs ? "" : " []");
+    for (size_t i = 0; i < j->n_inputs; i++) {
+        buf_fmt(&b, "  - {name: %s, job: \"%s\", path: ", j->inputs[i].name, j->inputs[i].job);
+        buf_json(&b, j->inputs[i].dir ? j->inputs[i].dir : "");
+        buf_str(&b, "}\n");
+    }
+    put_context(&b, j);
+    return write_file(j, "config.yaml", &b, e);
+}
+
+static const char *provenance_text(const struct job *j, const char *key)
+{
+    for (size_t i = 0; i < j->priv->n_provenance; i++)
+        if (strcmp(j->priv->provenance[i].name, key) == 0)
+            return j->priv->provenance[i].text;
+    return "unknown";
+}
+
+static void put_metrics(struct buf *b, const struct job *j)
+{
+    buf_str(b, "## Metrics\n\n| metric | value | unit | definition |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < j->priv->n_values; i++) {
+        const struct job_value *v = &j->priv->values[i];
+
+        buf_fmt(b, "| %s | ", v->row->long_name);
+        if (v->absent)
+            buf_fmt(b, "none: %s", v->absent);
+        else
+            buf_fmt(b, "%.6g", v->value);
+        buf_fmt(b, " | %s | %s |\n", v->row->unit, v->row->help);
+    }
+    buf_char(b, '\n');
+}
+
+static void put_knobs(struct buf *b, const struct job *j)
+{
+    struct buf text = {0};
+
+    buf_str(b, "## Knobs\n\n| knob | value | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < j->kind->n_fields; i++) {
+        const struct cfg_field *f = &j->kind->fields[i];
+
+        buf_reset(&text);
+        buf_str(&text, "");
+        cfg_text(f, j->cfg, &text);
+        buf_fmt(b, "| %s | %s | %s |\n", f->name, text.data, f->help);
+    }
+    buf_str(b, "\nAll of them, and those shared by every kind, are in `config.yaml`.\n\n");
+    buf_free(&text);
+}
+
+static void put_origin(struct buf *b, const struct job *j)
+{
+    buf_fmt(b, "## Where it comes from\n\nCommit `%s`%s, built by %s (%s), on %s (%s, %s thread%s), "
+               "from %s to %s.\n",
+            provenance_text(j, "commit"),
+            strcmp(provenance_text(j, "dirty"), "true") == 0 ? " with uncommitted changes" : "",
+            provenance_text(j, "compiler"), provenance_text(j, "build_type"),
+            provenance_text(j, "host"), provenance_text(j, "cpu"), provenance_text(j, "threads"),
+            j->common.threads == 1 ? "" : "s", provenance_text(j, "started"),
+            provenance_text(j, "ended"));
+    for (size_t i = 0; i < j->n_inputs; i++)
+        buf_fmt(b, "%s- %s: job `%.12s`, `%s`\n", i ? "" : "\nInputs:\n\n", j->inputs[i].name,
+                j->inputs[i].job, j->inputs[i].dir ? j->inputs[i].dir : "knobs only");
+    buf_fmt(b, "\nTo run it again: copy `job.json` into a new folder `NAME.tmp` and run\n"
+               "`saegrid-runner run NAME.tmp`. The manifest beside this folder knows the rest:\n"
+               "`saegrid explain %.12s`.\n",
+            j->id);
+}
+
+enum err_code out_summary(struct job *j, struct err *e)
+{
+    struct buf b = {0};
+
+    buf_fmt(&b, "# %s\n\n%s: %s%s%s%s\n\n", j->run_id, j->kind->name, j->kind->help,
+            j->sweep ? ", in sweep " : "", j->sweep ? j->sweep : "", j->sweep ? "." : "");
+    if (j->priv->verdict)
+        buf_fmt(&b, "**Verdict: %s**%s%s\n\n", j->priv->verdict, j->priv->message ? ": " : "",
+                j->priv->message ? j->priv->message : "");
+    if (j->priv->summary.len)
+        buf_fmt(&b, "%s\n", j->priv->summary.data);
+    put_metrics(&b, j);
+    put_knobs(&b, j);
+    put_origin(&b, j);
+    return write_file(j, "summary.md", &b, e);
+}
