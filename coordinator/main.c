@@ -16,6 +16,9 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"plan", cmd_plan, "print the jobs of a sweep, their dependencies and an estimate", "Sweeps"},
+    {"kinds", cmd_kinds, "job kinds, their knobs, inputs and metrics", NULL},
+    {"schema", cmd_schema, "JSON Schema of sweep files, for editors", NULL},
     {"version", cmd_version, "versions of saegrid and of every library", "This machine"},
 };
 
