@@ -71,7 +71,7 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...)
 {
     char old[sizeof e->text];
     va_list ap;
-    size_t n;
+    size_t n, n_old;
 
     if (!e)
         return ERR_BUG;
@@ -82,7 +82,13 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...)
     n = strlen(e->text);
     if (n > sizeof e->text / 2) /* the cause matters more than the context */
         n = sizeof e->text / 2;
-    n += (size_t)snprintf(e->text + n, sizeof e->text - n, ": %s", old);
+    memcpy(e->text + n, ": ", 2);
+    n += 2;
+    n_old = strlen(old);
+    if (n_old > sizeof e->text - 1 - n)
+        n_old = sizeof e->text - 1 - n;
+    memcpy(e->text + n, old, n_old);
+    e->text[n + n_old] = '\0';
     return e->code;
 }
 

@@ -25,7 +25,9 @@ struct link_ops {
     void (*forget)(struct link *l, int rank); /* never address it again */
     /* Bytes accepted but not yet handed to the network. */
     size_t (*pending)(struct link *l);
-    void (*close)(struct link *l);            /* ends the transport; never waits for a lost rank */
+    /* Ends the transport.  False when it could not be ended in order (a rank was lost, or data
+     * is still pending): the program should then leave by _exit(). */
+    bool (*close)(struct link *l);
 };
 
 MUST_CHECK enum err_code link_mpi_open(struct link *l, int *argc, char ***argv, struct err *e);

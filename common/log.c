@@ -32,6 +32,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     struct buf b = {0};
     char now[21];
     va_list ap;
+    ssize_t written;
     size_t from;
 
     if (level < level_now || level >= LOG_OFF)
@@ -49,7 +50,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     buf_char(&b, '\n');
     /* One write, so that lines of several processes do not mix.  A log that cannot be written
      * has nowhere to say so. */
-    if (write(STDERR_FILENO, b.data, b.len) < 0)
-        level_now = LOG_OFF;
+    written = write(STDERR_FILENO, b.data, b.len);
+    (void)written;
     buf_free(&b);
 }

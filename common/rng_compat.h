@@ -1,6 +1,7 @@
-/* rng_compat.h - generators that match PyTorch (CPU) and NumPy bit for bit.
+/* rng_compat.h - the generators of PyTorch (CPU) and NumPy.
  *
  * Only for baselines that must reproduce recorded numbers; everything else uses rng.h.
+ * Draws are equal bit for bit; normals agree to 5e-7, as log and cos differ in the last bit.
  * Rules: MT19937 as in torch.manual_seed / numpy RandomState; PCG64 (XSL-RR) through
  * SeedSequence as in numpy.random.default_rng.
  */

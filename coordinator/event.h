@@ -43,10 +43,11 @@ struct event {
     int rank;
     int64_t cause;             /* job id that made it skip */
     int64_t wall_ms;           /* filled in by the loop */
-    enum err_class class;      /* of a failure */
+    enum err_class class;      /* of a failure; SCIENCE on DONE: an in-agent job's negative verdict */
     int exit_code, signal;
     double wall_s, cpu_s;
     int64_t maxrss_kib, started_ms, not_before_ms;
+    int n_infra, n_lost, n_oom; /* the job's counters after a RETRY, FAIL or QUARANTINE */
     int64_t pid;
     const char *host;          /* borrowed until the batch is applied */
     const char *message;

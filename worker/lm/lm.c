@@ -46,41 +46,58 @@ static size_t row_size(const struct lm_cfg *c, const struct row *r)
     return n;
 }
 
-static size_t row_bytes(const struct lm_cfg *c, const struct row *r, bool is_training)
+/* with what is left to the next 64-byte boundary */
+static size_t row_stride(const struct lm_cfg *c, const struct row *r)
 {
-    return arena_need(row_size(c, r), sizeof(real)) * (is_training ? 4 : 1) +
-           arena_need(NAME_MAX_LEN, 1);
+    return arena_need(row_size(c, r), sizeof(real)) / sizeof(real);
+}
+
+/* Sum of a size over all parameters. */
+static size_t sum_rows(const struct lm_cfg *c,
+                       size_t (*size)(const struct lm_cfg *c, const struct row *r))
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_ENDS; i++)
+        n += size(c, &ends_rows[i]);
+    for (size_t i = 0; i < N_BLOCK; i++)
+        n += c->n_layers * size(c, &block_rows[i]);
+    return n;
+}
+
+size_t lm_n_weights(const struct lm_cfg *c)
+{
+    return sum_rows(c, row_size);
+}
+
+size_t lm_n_flat(const struct lm_cfg *c)
+{
+    return sum_rows(c, row_stride);
 }
 
 size_t lm_bytes(const struct lm_cfg *c, bool is_training)
 {
-    size_t sum = arena_need(c->n_layers, sizeof(struct lm_block)) * 2 +
-                 arena_need(N_ENDS + c->n_layers * N_BLOCK, sizeof(struct param));
+    size_t n = N_ENDS + c->n_layers * N_BLOCK;
 
-    for (size_t i = 0; i < N_ENDS; i++)
-        sum += row_bytes(c, &ends_rows[i], is_training);
-    for (size_t i = 0; i < N_BLOCK; i++)
-        sum += c->n_layers * row_bytes(c, &block_rows[i], is_training);
-    return sum;
+    return arena_need(c->n_layers, sizeof(struct lm_block)) * 2 +
+           arena_need(n, sizeof(struct param)) + n * arena_need(NAME_MAX_LEN, 1) +
+           arena_need(lm_n_flat(c), sizeof(real)) * (is_training ? 4 : 1);
 }
 
-/* One parameter: memory, row, and its pointers in the two sets. */
-static void add_param(struct lm *m, const struct row *r, char *name, bool is_training,
-                      real **w, real **g, struct arena *a)
+/* One parameter: its row, and its pointers in the two sets. */
+static void add_param(struct lm *m, const struct row *r, char *name, real **w, real **g)
 {
     struct param *p = &m->param[m->n_params++];
+    real **part[4] = {&p->data, &p->grad, &p->m, &p->v};
 
     p->name = name;
     p->n = row_size(&m->cfg, r);
     p->n_dims = (int)strlen(r->dims);
     for (int i = 0; i < p->n_dims; i++)
         p->shape[i] = (int64_t)dim(&m->cfg, r->dims[i]);
-    p->data = arena_new(a, real, p->n);
-    if (is_training) {
-        p->grad = arena_new(a, real, p->n);
-        p->m = arena_new(a, real, p->n);
-        p->v = arena_new(a, real, p->n);
-    }
+    for (int i = 0; i < 4; i++)
+        *part[i] = m->flat[i] ? m->flat[i] + m->n_flat : NULL;
+    m->n_flat += row_stride(&m->cfg, r);
     p->decay = true; /* as torch.optim.AdamW with one parameter group */
     *w = p->data;
     *g = p->grad;
@@ -98,20 +115,22 @@ void lm_init(struct lm *m, const struct lm_cfg *c, bool is_training, struct aren
     m->w.block = arena_new(a, struct lm_block, c->n_layers);
     m->g.block = arena_new(a, struct lm_block, c->n_layers);
     m->param = arena_new(a, struct param, N_ENDS + c->n_layers * N_BLOCK);
+    for (int i = 0; i < (is_training ? 4 : 1); i++)
+        m->flat[i] = arena_new(a, real, lm_n_flat(c));
     for (size_t i = 0; i < N_ENDS; i++) {
         char *name = arena_new(a, char, NAME_MAX_LEN);
 
         snprintf(name, NAME_MAX_LEN, "%s", ends_rows[i].name);
-        add_param(m, &ends_rows[i], name, is_training, member(&m->w.ends, &ends_rows[i]),
-                  member(&m->g.ends, &ends_rows[i]), a);
+        add_param(m, &ends_rows[i], name, member(&m->w.ends, &ends_rows[i]),
+                  member(&m->g.ends, &ends_rows[i]));
     }
     for (size_t l = 0; l < c->n_layers; l++)
         for (size_t i = 0; i < N_BLOCK; i++) {
             char *name = arena_new(a, char, NAME_MAX_LEN);
 
             snprintf(name, NAME_MAX_LEN, "blocks.%zu.%s", l, block_rows[i].name);
-            add_param(m, &block_rows[i], name, is_training, member(&m->w.block[l], &block_rows[i]),
-                      member(&m->g.block[l], &block_rows[i]), a);
+            add_param(m, &block_rows[i], name, member(&m->w.block[l], &block_rows[i]),
+                      member(&m->g.block[l], &block_rows[i]));
         }
 }
 
@@ -135,15 +154,6 @@ bool lm_param_is_per_head(const struct param *p)
     const char *dot = strrchr(p->name, '.');
 
     return dot && (!strcmp(dot, ".W_Q") || !strcmp(dot, ".W_K") || !strcmp(dot, ".W_V"));
-}
-
-size_t lm_n_weights(const struct lm *m)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < m->n_params; i++)
-        n += m->param[i].n;
-    return n;
 }
 
 /* The buffers of a pass, walked twice: to add up their size and to hand them out. */

@@ -76,6 +76,8 @@ struct lm {
     struct lm_weights w, g; /* g, and m and v of the rows: NULL unless made for training */
     struct param *param;    /* [n_params] every parameter; shape as in files */
     size_t n_params;
+    real *flat[4];          /* weights, gradients, first and second moments, each [n_flat]: */
+    size_t n_flat;          /* the rows one after another, at 64-byte boundaries */
 };
 
 size_t lm_bytes(const struct lm_cfg *c, bool is_training);
@@ -85,7 +87,8 @@ void lm_init(struct lm *m, const struct lm_cfg *c, bool is_training, struct aren
 void lm_randomise(struct lm *m, uint64_t seed);
 /* True if the row is [h,d,e] in files and [d,h*e] in memory. */
 bool lm_param_is_per_head(const struct param *p);
-size_t lm_n_weights(const struct lm *m);
+size_t lm_n_weights(const struct lm_cfg *c);
+size_t lm_n_flat(const struct lm_cfg *c);
 
 struct lm_batch {
     size_t n, n_out;        /* nodes, read-outs */

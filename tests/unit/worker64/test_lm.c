@@ -3,8 +3,7 @@
 
 #include "common/rng.h"
 #include "tests/lib/gradcheck.h"
-#include "worker/data/batch.h"
-#include "worker/lm/lm.h"
+#include "worker/lm/lm_batch.h"
 
 enum { SEED = 5, P = 7, ROWS = 12 };
 
@@ -16,11 +15,6 @@ struct bench {
     struct lm lm;
     struct lm_acts acts;
 };
-
-static struct lm_batch view(const struct batch *b)
-{
-    return (struct lm_batch){b->n, b->n_out, b->t, b->tok, b->pos, b->path, b->out, b->target};
-}
 
 static struct lm_cfg small(const struct task *t, enum lm_act act, size_t n_layers)
 {
@@ -58,7 +52,7 @@ static void open_bench(struct bench *s, const char *task, enum lm_act act, size_
     shake(&s->lm);
     lm_acts_init(&s->acts, &c, s->batch.n_max, 40 * read.count, true, &s->arena);
     batch_build(&s->batch, &s->task, NULL, 3, ROWS, read);
-    s->view = view(&s->batch);
+    s->view = lm_batch_of(&s->batch);
 }
 
 static double loss_of(void *ctx)
@@ -115,7 +109,7 @@ static void dense_outputs(struct bench *s, double *out, size_t n_rows)
     struct lm_batch b;
 
     batch_build_dense(&s->batch, &s->task, 0, n_rows, read);
-    b = view(&s->batch);
+    b = lm_batch_of(&s->batch);
     lm_logits(&s->lm, &s->acts, &b);
     memcpy(out, s->acts.logits, n_rows * s->task.len * s->task.n_vocab * sizeof *out);
 }
@@ -157,7 +151,7 @@ static void shared_prefixes_and_answers_only_give_the_full_pass(void **state)
         len = full.task.len, v = full.task.n_vocab, first = full.task.answer_pos;
         dense_outputs(&full, want, ROWS);
         batch_build(&part.batch, &part.task, NULL, 0, ROWS, batch_answers(&part.task));
-        part.view = view(&part.batch);
+        part.view = lm_batch_of(&part.batch);
         assert_true(part.view.n < ROWS * len);
         lm_logits(&part.lm, &part.acts, &part.view);
         for (size_t r = 0; r < ROWS; r++)
@@ -184,7 +178,7 @@ static void gradients_do_not_depend_on_sharing(void **state)
         memcpy(want + at, s.lm.param[k].grad, s.lm.param[k].n * sizeof *want);
     grads_zero(s.lm.param, s.lm.n_params);
     batch_build_dense(&s.batch, &s.task, 3, ROWS, batch_answers(&s.task));
-    s.view = view(&s.batch);
+    s.view = lm_batch_of(&s.batch);
     loss_of(&s);
     lm_backward(&s.lm, &s.acts, &s.view, 1);
     at = 0;
@@ -203,11 +197,11 @@ static void logits_do_not_depend_on_the_rest_of_the_batch(void **state)
     (void)state;
     open_bench(&s, "modadd", LM_GELU, 2, (struct batch_read){0, 0});
     batch_build(&s.batch, &s.task, one, 0, 1, batch_answers(&s.task));
-    s.view = view(&s.batch);
+    s.view = lm_batch_of(&s.batch);
     lm_logits(&s.lm, &s.acts, &s.view);
     memcpy(alone, s.acts.logits, sizeof alone);
     batch_build(&s.batch, &s.task, many, 0, 6, batch_answers(&s.task));
-    s.view = view(&s.batch);
+    s.view = lm_batch_of(&s.batch);
     lm_logits(&s.lm, &s.acts, &s.view);
     for (size_t j = 0; j < P + 4; j++)
         assert_near(s.acts.logits[2 * (P + 4) + j], alone[j], 1e-12);

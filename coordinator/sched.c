@@ -1,0 +1,178 @@
+/* sched.c - see sched.h. */
+#include "coordinator/sched.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *p)
+{
+    if (!p)
+        abort();
+    return p;
+}
+
+void sched_init(struct sched *s, int n_ranks)
+{
+    memset(s, 0, sizeof *s);
+    s->n_ranks = n_ranks;
+    s->ranks = must(calloc((size_t)n_ranks, sizeof *s->ranks));
+    s->aside = must(calloc((size_t)n_ranks + 1, sizeof *s->aside));
+    for (int r = 0; r < n_ranks; r++) {
+        s->ranks[r].lent_to = -1;
+        s->ranks[r].leases = QUEUE_NONE;
+    }
+}
+
+void sched_free(struct sched *s)
+{
+    for (int h = 0; h < s->n_hosts; h++)
+        free(s->hosts[h].name);
+    free(s->hosts);
+    free(s->ranks);
+    free(s->aside);
+    memset(s, 0, sizeof *s);
+}
+
+int sched_host(struct sched *s, const char *name)
+{
+    for (int h = 0; h < s->n_hosts; h++)
+        if (strcmp(s->hosts[h].name, name) == 0)
+            return h;
+    s->hosts = must(realloc(s->hosts, (size_t)(s->n_hosts + 1) * sizeof *s->hosts));
+    s->hosts[s->n_hosts] = (struct sched_host){.name = must(strdup(name))};
+    return s->n_hosts++;
+}
+
+static bool is_usable(const struct rank *r)
+{
+    return r->is_up && !r->is_refused && r->capacity > 0;
+}
+
+static bool is_idle(const struct rank *r)
+{
+    return is_usable(r) && r->n_held == 0 && r->lent_to < 0;
+}
+
+void sched_begin(struct sched *s)
+{
+    for (int h = 0; h < s->n_hosts; h++) {
+        s->hosts[h].n_up = s->hosts[h].n_idle = 0;
+        s->hosts[h].is_reserved = false;
+    }
+    for (int r = 1; r < s->n_ranks; r++) {
+        struct rank *k = &s->ranks[r];
+        if (!is_usable(k))
+            continue;
+        s->hosts[k->host].n_up++;
+        s->hosts[k->host].n_idle += is_idle(k);
+    }
+    s->n_aside = 0;
+}
+
+static int need_on(const struct sched_host *h, const struct job *j)
+{
+    return j->threads < h->n_up ? j->threads : h->n_up;
+}
+
+/* Best host for a wide job: one that can start it now, then the widest, then the idlest. */
+static int pick_host(const struct sched *s, const struct job *j, bool *is_now)
+{
+    int best = -1, best_score = -1;
+
+    *is_now = false;
+    for (int i = 0; i < s->n_hosts; i++) {
+        const struct sched_host *h = &s->hosts[i];
+        if (h->is_reserved || h->n_up == 0)
+            continue;
+        int need = need_on(h, j);
+        bool now = h->n_idle >= need;
+        int score = need * 4096 + (h->n_idle < 2047 ? h->n_idle : 2047) + (now ? 2048 : 0);
+        if (score > best_score) {
+            best = i;
+            best_score = score;
+            *is_now = now;
+        }
+    }
+    return best;
+}
+
+static int idle_rank(const struct sched *s, int host)
+{
+    for (int r = 1; r < s->n_ranks; r++)
+        if (s->ranks[r].host == host && is_idle(&s->ranks[r]))
+            return r;
+    return -1;
+}
+
+static int pick_narrow(const struct sched *s, const struct job *j)
+{
+    int best = -1;
+
+    for (int r = 1; r < s->n_ranks; r++) {
+        const struct rank *k = &s->ranks[r];
+        if (!is_usable(k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
+            continue;
+        if (k->n_held >= (j->in_agent ? k->capacity : 1))
+            continue;
+        if (best < 0 || k->n_held < s->ranks[best].n_held)
+            best = r;
+    }
+    return best;
+}
+
+int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
+{
+    bool is_now;
+
+    while ((*job = queue_top(q)) != QUEUE_NONE) {
+        const struct job *j = &q->jobs[*job];
+        if (j->threads <= 1)
+            return pick_narrow(s, j);
+        int host = pick_host(s, j, &is_now);
+        if (host < 0)
+            return -1;
+        if (is_now)
+            return idle_rank(s, host);
+        s->hosts[host].is_reserved = true;
+        queue_remove(q, *job);
+        s->aside[s->n_aside++] = *job;
+    }
+    return -1;
+}
+
+void sched_end(struct sched *s, struct queue *q)
+{
+    while (s->n_aside)
+        queue_push(q, s->aside[--s->n_aside]);
+}
+
+void sched_took(struct sched *s, int rank, const struct job *job)
+{
+    struct rank *k = &s->ranks[rank];
+    struct sched_host *h = &s->hosts[k->host];
+    int n_lend = need_on(h, job) - 1;
+
+    if (is_idle(k))
+        h->n_idle--;
+    k->n_held++;
+    for (int r = 1; r < s->n_ranks && n_lend > 0; r++) {
+        struct rank *o = &s->ranks[r];
+        if (r == rank || o->host != k->host || !is_idle(o))
+            continue;
+        o->lent_to = rank;
+        h->n_idle--;
+        n_lend--;
+    }
+}
+
+void sched_release(struct sched *s, int rank)
+{
+    struct rank *k = &s->ranks[rank];
+
+    k->n_held--;
+    if (k->n_held > 0)
+        return;
+    for (int r = 1; r < s->n_ranks; r++)
+        if (s->ranks[r].lent_to == rank)
+            s->ranks[r].lent_to = -1;
+}

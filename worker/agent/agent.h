@@ -1,0 +1,64 @@
+/* agent.h - one agent: asks for work, runs what it is granted, reports, beats.
+ *
+ *   HELLO ---BEAT---> WORK ---DRAIN---> DRAIN ---nothing held---> END
+ *     |                 |                 |
+ *     +---- SHUTDOWN, refused, or no word from the coordinator for three terms ---> END
+ *
+ * Jobs held are in `items`, in the order of their grants: QUEUED, then RUNNING (one process, or
+ * one in-agent job, at a time), then REPORTED until the coordinator says ACK.  A RESULT is sent
+ * again every beat until then.  All records of a step leave as one datagram.
+ */
+#pragma once
+#include "common/clock.h"
+#include "common/link.h"
+#include "common/proto.h"
+#include "worker/agent/launch.h"
+#include "worker/agent/lease.h"
+
+enum agent_state { AGENT_HELLO, AGENT_WORK, AGENT_DRAIN, AGENT_END };
+enum item_phase { ITEM_QUEUED, ITEM_RUNNING, ITEM_REPORTED };
+enum { AGENT_CAPACITY = 256, AGENT_TERM_MS = 30000 };
+
+struct agent_config {
+    const char *results;
+    const char *runner;       /* path of saegrid-runner */
+    const char *build;        /* commit; the coordinator refuses another */
+    const char *host;
+};
+
+struct agent_item {
+    int64_t job, epoch;
+    enum item_phase phase;
+    bool in_agent, is_cancelled;
+    int threads;
+    double timeout_s;
+    int64_t memory;
+    char *dir, *payload;
+    struct buf result;        /* encoded RESULT */
+};
+
+struct agent {
+    struct agent_config config;
+    struct link *link;
+    const struct clock *clock;
+    enum agent_state state;
+    struct lease lease;
+    struct agent_item items[AGENT_CAPACITY];
+    size_t n_items;
+    struct launch launch;     /* of the running process, if any */
+    int64_t inline_end_us;    /* of the running in-agent job */
+    int64_t started_wall_ms, started_us;
+    int64_t next_progress_ms;
+    struct buf out;           /* records of this step */
+    enum err_code why;        /* at the end: OK, STOPPED (coordinator gone), INVALID (refused) */
+    bool is_busy;             /* the last step did something */
+};
+
+void agent_init(struct agent *a, const struct agent_config *config, struct link *link,
+                const struct clock *clock);
+/* Reads all messages, advances the jobs, sends what is due. */
+void agent_step(struct agent *a);
+/* Ends all jobs at once (is_now) or after a checkpoint; no new ones are begun. */
+void agent_drain(struct agent *a, bool is_now);
+/* Says BYE and drops what is held. */
+void agent_free(struct agent *a);

@@ -1,0 +1,180 @@
+/* sae_group.c - see sae_group.h. */
+#include "worker/jobs/sae_group.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+
+static const char *const columns[] = {"pwmcc",         "mmcs",     "hungarian",
+                                      "hungarian_abs", "subspace", "grassmann"};
+
+/* Loads one member; one without a dictionary is left out if its own result says why. */
+static enum err_code add(struct sae_group *g, const struct job_input *in, struct err *e)
+{
+    const char *verdict = in->result ? json_str(json_get(in->result, "verdict")) : NULL;
+    struct buf path = {0};
+    enum err_code rc = ERR_OK;
+
+    buf_fmt(&path, "%s/%s", in->dir, SAE_FILE);
+    if (verdict && !strcmp(verdict, "negative") && !fs_is_file(path.data)) {
+        g->n_left_out++;
+    } else {
+        rc = sae_dict_load(&g->dict[g->n], path.data, e);
+        if (!rc)
+            g->in[g->n++] = in;
+    }
+    buf_free(&path);
+    if (!rc && g->n && g->dict[g->n - 1].d != g->dict[0].d)
+        rc = err_set(e, ERR_INVALID, "%s: d_model is %zu, %zu in the first", in->dir,
+                     g->dict[g->n - 1].d, g->dict[0].d);
+    return rc;
+}
+
+static bool are_unique(const struct sae_group *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (g->dict[i].seed == g->dict[j].seed)
+                return false;
+    return true;
+}
+
+enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *input, struct err *e)
+{
+    size_t n = 0;
+
+    while (job_input_at(j, input, n))
+        n++;
+    *g = (struct sae_group){.dict = calloc(n + 1, sizeof *g->dict),
+                            .in = calloc(n + 1, sizeof *g->in)};
+    if (!g->dict || !g->in)
+        return err_set(e, ERR_NOMEM, "%s: %zu inputs: out of memory", input, n);
+    for (size_t i = 0; i < n; i++)
+        if (add(g, job_input_at(j, input, i), e))
+            return err_wrap(e, "%s", input);
+    g->has_unique_seeds = are_unique(g);
+    return ERR_OK;
+}
+
+void sae_group_free(struct sae_group *g)
+{
+    for (size_t i = 0; g->dict && i < g->n; i++)
+        sae_dict_free(&g->dict[i]);
+    free(g->dict);
+    free(g->in);
+    *g = (struct sae_group){0};
+}
+
+struct dict sae_group_dict(const struct sae_group *g, size_t i)
+{
+    return (struct dict){g->dict[i].dir, g->dict[i].f, g->dict[i].d};
+}
+
+size_t sae_group_rank_max(const struct sae_group *g)
+{
+    size_t k = g->n ? g->dict[0].d : 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        k = g->dict[i].f < k ? g->dict[i].f : k;
+    return k;
+}
+
+static enum err_code room(struct sae_pairs *p, size_t n, const struct pair_options *o,
+                          struct err *e)
+{
+    bool ok;
+
+    *p = (struct sae_pairs){.a = calloc(n, sizeof *p->a), .b = calloc(n, sizeof *p->b)};
+    ok = p->a && p->b;
+    for (int c = 0; c < PAIR_COLUMNS; c++) {
+        bool is_wanted = c <= PAIR_MMCS || (c <= PAIR_HUNGARIAN_ABS && o->hungarian) ||
+                         (c >= PAIR_SUBSPACE && o->subspace_k > 0);
+
+        p->col[c] = is_wanted ? calloc(n, sizeof *p->col[c]) : NULL;
+        ok = ok && (p->col[c] || !is_wanted);
+    }
+    return ok ? ERR_OK : err_set(e, ERR_NOMEM, "%zu pairs: out of memory", n);
+}
+
+static enum err_code one_pair(struct sae_pairs *p, const struct dict *a, const struct dict *b,
+                              const struct pair_options *o, struct err *e)
+{
+    struct subspace sub;
+    struct match m;
+    size_t i = p->n;
+
+    if (match_max(&m, a, b, e))
+        return e->code;
+    p->col[PAIR_PWMCC][i] = m.pwmcc;
+    p->col[PAIR_MMCS][i] = m.mmcs;
+    if (o->hungarian &&
+        (match_hungarian(&p->col[PAIR_HUNGARIAN][i], NULL, a, b, false, e) ||
+         match_hungarian(&p->col[PAIR_HUNGARIAN_ABS][i], NULL, a, b, true, e)))
+        return e->code;
+    if (o->subspace_k > 0) {
+        if (match_subspace(&sub, a, b, o->subspace_k, e))
+            return e->code;
+        p->col[PAIR_SUBSPACE][i] = sub.overlap;
+        p->col[PAIR_GRASSMANN][i] = sub.grassmann;
+    }
+    return ERR_OK;
+}
+
+enum err_code sae_pairs_compare(struct sae_pairs *p, struct job *j, const struct sae_group *g,
+                                const struct pair_options *o, struct err *e)
+{
+    size_t total = g->n * (g->n - 1) / 2;
+
+    if (room(p, total ? total : 1, o, e))
+        return e->code;
+    for (size_t a = 0; a < g->n; a++)
+        for (size_t b = a + 1; b < g->n; b++) {
+            struct dict da = sae_group_dict(g, a), db = sae_group_dict(g, b);
+
+            if (job_stop_wanted(j))
+                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
+            if (one_pair(p, &da, &db, o, e))
+                return e->code;
+            p->a[p->n] = (uint32_t)a;
+            p->b[p->n++] = (uint32_t)b;
+            if (o->is_reported)
+                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
+        }
+    return ERR_OK;
+}
+
+void sae_pairs_free(struct sae_pairs *p)
+{
+    free(p->a);
+    free(p->b);
+    for (int c = 0; c < PAIR_COLUMNS; c++)
+        free(p->col[c]);
+    *p = (struct sae_pairs){0};
+}
+
+void sae_pairs_blob(struct job *j, const char *name, const struct sae_pairs *p,
+                    const struct sae_group *g)
+{
+    struct buf out = {0};
+
+    buf_str(&out, "seed_a,seed_b");
+    for (int c = 0; c < PAIR_COLUMNS; c++)
+        buf_fmt(&out, ",%s", columns[c]);
+    buf_char(&out, '\n');
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t a = g->has_unique_seeds ? g->dict[p->a[i]].seed : (int64_t)p->a[i];
+        int64_t b = g->has_unique_seeds ? g->dict[p->b[i]].seed : (int64_t)p->b[i];
+
+        buf_fmt(&out, "%" PRId64 ",%" PRId64, a, b);
+        for (int c = 0; c < PAIR_COLUMNS; c++) {
+            buf_char(&out, ',');
+            if (p->col[c])
+                buf_f64(&out, p->col[c][i]);
+        }
+        buf_char(&out, '\n');
+    }
+    job_blob(j, name, "text/csv", out.data);
+    buf_free(&out);
+}

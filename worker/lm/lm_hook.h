@@ -1,0 +1,27 @@
+/* lm_hook.h - activations of a model at a hook, as rows (sae.md 2). */
+#pragma once
+#include "worker/lm/lm_batch.h"
+
+#define LM_HOOKS(X)                                                                                \
+    X(RESID_PRE, "resid_pre")   /* stream that enters the block */                                 \
+    X(RESID_POST, "resid_post") /* stream that leaves it */                                        \
+    X(MLP_OUT, "mlp_out")       /* branches, before they are added to the stream */                \
+    X(ATTN_OUT, "attn_out")
+#define X(name, text) LM_HOOK_##name,
+enum lm_hook { LM_HOOKS(X) LM_HOOK_COUNT };
+#undef X
+
+bool lm_hook_parse(const char *text, enum lm_hook *out);
+
+struct lm_tap {
+    enum lm_hook hook;
+    size_t layer;           /* block, from 0 */
+    struct batch_read read; /* positions, from..from+count-1 */
+};
+
+size_t lm_tap_bytes(const struct lm_cfg *c, const struct task *t, const struct lm_tap *tap);
+/* x [n_keep,d]: of the matrix whose rows are the read positions of the task's examples (example,
+ * then position), those with the ascending numbers keep [n_keep]; NULL: all.  Takes
+ * lm_tap_bytes() from the arena. */
+void lm_tap_rows(float *x, const struct lm *m, const struct task *t, const struct lm_tap *tap,
+                 const uint32_t *keep, size_t n_keep, struct arena *a);
