@@ -312,10 +312,9 @@ const char *fs_network_type(const char *path)
         uint32_t magic;
         const char *name;
     } row[] = {
-        {0x6969, "nfs"},         {0x0BD00BD0, "lustre"}, {0x47504653, "gpfs"},
-        {0xFF534D42, "cifs"},    {0xFE534D42, "smb2"},   {0x00C36400, "ceph"},
-        {0x19830326, "beegfs"},  {0x5346414F, "afs"},    {0x65735546, "fuse"},
-        {0x01021997, "9p"},      {0xAAD7AAEA, "panfs"},
+        {0x6969, "nfs"},      {0x0BD00BD0, "lustre"}, {0x47504653, "gpfs"},   {0xFF534D42, "cifs"},
+        {0xFE534D42, "smb2"}, {0x00C36400, "ceph"},   {0x19830326, "beegfs"}, {0x5346414F, "afs"},
+        {0x65735546, "fuse"}, {0x01021997, "9p"},     {0xAAD7AAEA, "panfs"},
     };
     struct statfs st;
 
@@ -376,7 +375,8 @@ enum err_code fs_exe_dir(struct buf *out, struct err *e)
 
 bool fs_name_is_safe(const char *name)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t n = strlen(name);
 
     return n > 0 && n <= 200 && name[0] != '.' && name[0] != '-' && strspn(name, allowed) == n;

@@ -13,9 +13,12 @@ MUST_CHECK enum err_code fs_append(const char *path, const void *data, size_t n,
 /* whole file, at most `max` bytes; a folder, a FIFO or a larger file is an error */
 MUST_CHECK enum err_code fs_read(const char *path, size_t max, struct buf *out, struct err *e);
 MUST_CHECK enum err_code fs_mkdirs(const char *path, struct err *e);
-MUST_CHECK enum err_code fs_remove_tree(const char *path, struct err *e); /* absent is fine; never follows links */
-MUST_CHECK enum err_code fs_sync_tree(const char *path, struct err *e);   /* fsync files and folders below */
-MUST_CHECK enum err_code fs_rename_dir(const char *from, const char *to, struct err *e); /* and fsync the parent */
+MUST_CHECK enum err_code fs_remove_tree(const char *path,
+                                        struct err *e); /* absent is fine; never follows links */
+MUST_CHECK enum err_code fs_sync_tree(const char *path,
+                                      struct err *e); /* fsync files and folders below */
+MUST_CHECK enum err_code fs_rename_dir(const char *from, const char *to,
+                                       struct err *e); /* and fsync the parent */
 bool fs_is_dir(const char *path);
 bool fs_is_file(const char *path);
 MUST_CHECK enum err_code fs_free_bytes(const char *path, uint64_t *out, struct err *e);

@@ -92,7 +92,11 @@ static enum err_code scan_number(struct scan *s)
 static size_t utf8_len(const unsigned char *p, size_t n)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+    size_t len = p[0] < 0x80       ? 1
+                 : p[0] >> 5 == 6  ? 2
+                 : p[0] >> 4 == 14 ? 3
+                 : p[0] >> 3 == 30 ? 4
+                                   : 0;
     uint32_t c;
 
     if (len <= 1 || len > n)
@@ -142,7 +146,8 @@ static enum err_code scan_escape(struct scan *s)
     if (c >= 0xDC00 && c < 0xE000)
         return fail(s, "half a surrogate pair");
     if (c >= 0xD800 && c < 0xDC00) {
-        long low = s->len - s->at >= 6 && memcmp(s->text + s->at, "\\u", 2) == 0 ? hex4(s, s->at + 2) : -1;
+        long low =
+            s->len - s->at >= 6 && memcmp(s->text + s->at, "\\u", 2) == 0 ? hex4(s, s->at + 2) : -1;
 
         if (low < 0xDC00 || low >= 0xE000)
             return fail(s, "half a surrogate pair");
@@ -269,7 +274,8 @@ static enum err_code check_keys(const cJSON *v, struct err *e)
         if (cJSON_IsObject(v))
             map_put(&seen, item->string, strlen(item->string), &is_new);
         if (!is_new)
-            rc = err_set(e, ERR_INVALID, "JSON: the key \"%s\" stands twice in one object", item->string);
+            rc = err_set(e, ERR_INVALID, "JSON: the key \"%s\" stands twice in one object",
+                         item->string);
         else if (item->child)
             rc = check_keys(item, e);
         if (rc)

@@ -56,7 +56,8 @@ static enum err_code fds_copy(struct fds *f, const struct proc_opts *o, struct e
     return ERR_OK;
 }
 
-static int add_actions(posix_spawn_file_actions_t *a, const struct proc_opts *o, const struct fds *f)
+static int add_actions(posix_spawn_file_actions_t *a, const struct proc_opts *o,
+                       const struct fds *f)
 {
     int rc = 0;
 

@@ -7,22 +7,22 @@
 #include "common/err.h"
 
 struct proc_opts {
-    const char *const *argv;   /* NULL-terminated; argv[0] is a path */
-    const char *const *env;    /* NULL-terminated "K=V"; NULL = proc_clean_env() of ours */
-    const char *cwd;           /* NULL = same */
+    const char *const *argv;            /* NULL-terminated; argv[0] is a path */
+    const char *const *env;             /* NULL-terminated "K=V"; NULL = proc_clean_env() of ours */
+    const char *cwd;                    /* NULL = same */
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null for stdin, inherit for the others */
-    int extra_fd;              /* becomes fd 3 in the child; -1 = none */
+    int extra_fd;                       /* becomes fd 3 in the child; -1 = none */
     bool own_group;
 };
 
 struct proc {
     pid_t pid;
-    int pidfd;                 /* readable when it has ended; -1 if unsupported */
+    int pidfd; /* readable when it has ended; -1 if unsupported */
 };
 
 struct proc_end {
-    int exit_code;             /* -1 if killed by a signal, or (signal 0) if somebody else reaped it */
-    int signal;                /* 0 if it exited */
+    int exit_code; /* -1 if killed by a signal, or (signal 0) if somebody else reaped it */
+    int signal;    /* 0 if it exited */
     bool dumped_core;
     double user_s, sys_s;
     int64_t maxrss_kib;
@@ -39,4 +39,4 @@ char **proc_clean_env(void);
 void proc_env_free(char **env);
 /* For children: die with the parent.  Exits at once if the parent is already gone. */
 void proc_die_with_parent(int sig, pid_t expected_parent);
-int proc_cores(void);          /* physical cores in our affinity mask, at least 1 */
+int proc_cores(void); /* physical cores in our affinity mask, at least 1 */

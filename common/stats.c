@@ -275,8 +275,8 @@ double stats_cohens_d(const double *a, size_t na, const double *b, size_t nb)
 
     if (na == 0 || nb == 0 || na + nb < 3)
         return NAN;
-    return (ma - mb) / sqrt((sum_of_squares(a, na, ma) + sum_of_squares(b, nb, mb)) /
-                            (double)(na + nb - 2));
+    return (ma - mb) /
+           sqrt((sum_of_squares(a, na, ma) + sum_of_squares(b, nb, mb)) / (double)(na + nb - 2));
 }
 
 static bool dominates(const double *a, const double *b, size_t m)

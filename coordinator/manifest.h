@@ -28,7 +28,8 @@ struct manifest_job {
     enum job_state state;
     int64_t epoch;             /* last one granted */
     int n_infra;               /* infra failures counted against retries */
-    int n_lost;                /* agents lost with it */
+    int n_lost;                /* agents lost with it, alone, in a row */
+    int n_oom;                 /* ends for want of memory */
     int retries, priority, threads;
     double timeout_s, cost_s;
     int64_t memory;
@@ -45,8 +46,33 @@ MUST_CHECK enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
  * it and nothing of the batch is applied. */
 MUST_CHECK enum err_code manifest_apply(struct manifest *m, const struct event *events, size_t n,
                                         struct err *e);
+/* After a failed manifest_apply: the job whose result is unreadable (ERR_CORRUPT, ERR_NOT_FOUND),
+ * else 0: the storage itself failed. */
+int64_t manifest_bad_job(const struct manifest *m);
 
 /* job.json of a job about to be granted, and its folder relative to results.  Values taken from
  * other jobs are resolved here. */
 MUST_CHECK enum err_code manifest_payload(struct manifest *m, int64_t job, int64_t epoch,
                                           struct buf *payload, struct buf *dir, struct err *e);
+
+/* At the start of a coordinator: jobs that a dead one left leased.  A complete result folder is
+ * taken as done; everything else is ready again, free of charge. */
+MUST_CHECK enum err_code manifest_recover(struct manifest *m, int64_t wall_ms, int64_t *n_done,
+                                          int64_t *n_again, struct err *e);
+
+/* The same command typed again: quarantined jobs (infra, external), jobs whose time limit was
+ * raised since it stopped them, and what was skipped because of them, wait anew. */
+MUST_CHECK enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, int64_t wall_ms, int64_t *n,
+                                        struct err *e);
+
+/* By hand: puts a failed, quarantined, skipped or cancelled job back, and what was skipped
+ * because of it.  `fix` is the commit that mends it; a job of class code needs one. */
+MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
+                                          int64_t wall_ms, int64_t *n, struct err *e);
+
+/* True if an input that `job` requires to pass is done with a negative verdict; *cause is it. */
+MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,
+                                                 int64_t *cause, struct err *e);
+
+/* Relative links in the sweep's folder to results that live in another sweep's. */
+MUST_CHECK enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e);

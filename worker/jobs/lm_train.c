@@ -16,8 +16,6 @@
 #include "worker/lm/trainer.h"
 #include "worker/runner/impl.h"
 
-enum { STATE_VERSION = 1 };
-
 struct train {
     struct job *j;
     struct lm_trainer t;
@@ -39,40 +37,28 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
 }
 
 /* --- the state between attempts ----------------------------------------------------------- */
-static struct ckpt state(struct train *s, struct ckpt_block block[LM_TRAINER_BLOCKS])
-{
-    size_t n = lm_trainer_blocks(&s->t, block);
-
-    return (struct ckpt){s->j->id, STATE_VERSION, block, n};
-}
-
 static enum err_code save_state(struct train *s, struct err *e)
 {
-    struct ckpt_block block[LM_TRAINER_BLOCKS];
-    struct ckpt c = state(s, block);
+    struct ckpt c = {0};
+    enum err_code rc;
 
-    return ckpt_save(job_path(s->j, CKPT_FILE), &c, e);
+    lm_trainer_state(&s->t, &c);
+    rc = job_checkpoint_save(s->j, &c, e);
+    ckpt_free(&c);
+    return rc;
 }
 
-/* A fresh trainer, or the one that an earlier attempt left; a file that does not fit is ignored. */
+/* A fresh trainer, or the one that an earlier attempt left. */
 static void begin(struct train *s)
 {
     const struct lm_train_cfg *c = s->j->cfg;
-    struct ckpt_block block[LM_TRAINER_BLOCKS];
-    size_t mark = arena_mark(s->j->arena);
-    struct ckpt file;
-    struct err e;
-    enum err_code rc;
+    struct ckpt state = {0};
 
     lm_trainer_init(&s->t, c, s->j->arena);
-    file = state(s, block);
-    rc = ckpt_load(job_path(s->j, CKPT_FILE), &file, &e);
-    if (rc == ERR_OK) {
+    lm_trainer_state(&s->t, &state);
+    if (job_checkpoint_load(s->j, &state))
         lm_trainer_resume(&s->t);
-    } else if (rc != ERR_NOT_FOUND) { /* the blocks may be partly filled */
-        arena_reset(s->j->arena, mark);
-        lm_trainer_init(&s->t, c, s->j->arena);
-    }
+    ckpt_free(&state);
     s->n_total = c->epochs * (int64_t)s->t.steps_an_epoch;
 }
 
@@ -224,7 +210,6 @@ static enum err_code finish(struct train *s, int64_t start_us, struct err *e)
     report_series(s);
     report_metrics(s, acc, wall_s);
     summarise(s);
-    ckpt_remove(job_path(s->j, CKPT_FILE));
     return ERR_OK;
 }
 

@@ -177,18 +177,14 @@ void lm_trainer_resume(struct lm_trainer *t)
     begin_epoch(t);
 }
 
-size_t lm_trainer_blocks(struct lm_trainer *t, struct ckpt_block block[LM_TRAINER_BLOCKS])
+void lm_trainer_state(struct lm_trainer *t, struct ckpt *c)
 {
     const size_t bytes = t->lm.n_flat * sizeof(real);
-    const struct ckpt_block all[LM_TRAINER_BLOCKS] = {
-        {"progress", &t->at, sizeof t->at},
-        {"history", t->history, (size_t)t->cfg.epochs * sizeof *t->history},
-        {"weights", t->lm.flat[0], bytes},
-        {"moment 1", t->lm.flat[2], bytes},
-        {"moment 2", t->lm.flat[3], bytes},
-        {"best", t->best, bytes},
-    };
 
-    memcpy(block, all, sizeof all);
-    return LM_TRAINER_BLOCKS;
+    ckpt_bytes(c, "progress", &t->at, sizeof t->at);
+    ckpt_bytes(c, "history", t->history, (size_t)t->cfg.epochs * sizeof *t->history);
+    ckpt_bytes(c, "weights", t->lm.flat[0], bytes);
+    ckpt_bytes(c, "moment 1", t->lm.flat[2], bytes);
+    ckpt_bytes(c, "moment 2", t->lm.flat[3], bytes);
+    ckpt_bytes(c, "best", t->best, bytes);
 }

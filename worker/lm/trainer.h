@@ -59,6 +59,5 @@ void lm_trainer_restore_best(struct lm_trainer *t);
 void lm_trainer_evaluate(struct lm_trainer *t, bool is_train, double *loss, double *acc);
 /* After the state was read back from a checkpoint: makes the order of the epoch at hand again. */
 void lm_trainer_resume(struct lm_trainer *t);
-/* All of the state, for checkpoints: fills blocks, returns their number. */
-enum { LM_TRAINER_BLOCKS = 6 };
-size_t lm_trainer_blocks(struct lm_trainer *t, struct ckpt_block block[LM_TRAINER_BLOCKS]);
+/* Lists all of the state for a checkpoint. */
+void lm_trainer_state(struct lm_trainer *t, struct ckpt *c);

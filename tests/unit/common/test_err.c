@@ -38,7 +38,7 @@ static void test_errno_picks_the_code_and_says_why(void **state)
     const struct {
         int errnum;
         enum err_code want;
-    } row[] = {{ENOSPC, ERR_NO_SPACE}, {EDQUOT, ERR_NO_SPACE},    {ENOMEM, ERR_NOMEM},
+    } row[] = {{ENOSPC, ERR_NO_SPACE},  {EDQUOT, ERR_NO_SPACE},   {ENOMEM, ERR_NOMEM},
                {ENOENT, ERR_NOT_FOUND}, {ENOTDIR, ERR_NOT_FOUND}, {EACCES, ERR_IO}};
     struct err e;
 

@@ -259,7 +259,8 @@ static void test_relative_paths(void **state)
 static void test_names_that_could_leave_the_folder_are_unsafe(void **state)
 {
     static const char *const good[] = {"a", "k4_l1", "2026.run-7", "A_"};
-    static const char *const bad[] = {"", ".", "..", ".hidden", "-rf", "a/b", "a b", "a\n", "\xc3\xa9", "a\\b"};
+    static const char *const bad[] = {"",    ".",   "..",  ".hidden",  "-rf",
+                                      "a/b", "a b", "a\n", "\xc3\xa9", "a\\b"};
     char longest[202];
 
     (void)state;

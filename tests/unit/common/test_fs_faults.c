@@ -15,9 +15,9 @@
 #include "common/fs.h"
 
 static struct {
-    int left;           /* calls until one fails; 0 is never */
+    int left; /* calls until one fails; 0 is never */
     int errnum;
-    size_t write_max;   /* longest write; 0 is any */
+    size_t write_max; /* longest write; 0 is any */
     bool has_failed;
 } fault;
 

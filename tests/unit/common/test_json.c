@@ -17,7 +17,8 @@ static struct json *parse(const char *text)
 
 static void test_values_of_every_type_are_read(void **state)
 {
-    struct json *j = parse(" {\"a\": [1, -2.5, \"x\\u00e9\\n\"], \"b\": true, \"B\": null,\n \"o\": {}} ");
+    struct json *j =
+        parse(" {\"a\": [1, -2.5, \"x\\u00e9\\n\"], \"b\": true, \"B\": null,\n \"o\": {}} ");
     const struct json *a = json_get(j, "a"), *item = json_first(a);
     bool b = false;
     int64_t i;
@@ -65,9 +66,11 @@ static void test_absent_members_are_harmless(void **state)
 static void test_64_bit_integers_survive(void **state)
 {
     struct json *j = parse("[9223372036854775807, -9223372036854775808, 9007199254740993,"
-                           "\"9223372036854775807\", 9223372036854775808, 1e3, 5.0, 1e17, 1.5, \"12x\", \" 1\", \"\"]");
+                           "\"9223372036854775807\", 9223372036854775808, 1e3, 5.0, 1e17, 1.5, "
+                           "\"12x\", \" 1\", \"\"]");
     const int64_t want[] = {INT64_MAX, INT64_MIN, 9007199254740993, INT64_MAX, 0, 1000, 5};
-    const bool is_int[] = {true, true, true, true, false, true, true, false, false, false, false, false};
+    const bool is_int[] = {true, true,  true,  true,  false, true,
+                           true, false, false, false, false, false};
     const struct json *v = json_first(j);
 
     (void)state;
@@ -156,7 +159,8 @@ static void test_what_is_not_json_is_refused_with_its_place(void **state)
 
 static void test_every_truncation_and_every_flipped_byte_is_handled(void **state)
 {
-    const char text[] = "{\"a\":[1,-2.5e3,true,null],\"b\":{\"c\":\"\\ud83d\\ude00\xc3\xa9\"},\"d\":\"x\"}";
+    const char text[] =
+        "{\"a\":[1,-2.5e3,true,null],\"b\":{\"c\":\"\\ud83d\\ude00\xc3\xa9\"},\"d\":\"x\"}";
     size_t n = sizeof text - 1;
     struct json *j;
 

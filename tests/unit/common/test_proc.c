@@ -16,8 +16,12 @@
 
 static struct proc_opts shell(const char *const argv[])
 {
-    return (struct proc_opts){.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1,
-                              .extra_fd = -1, .own_group = true};
+    return (struct proc_opts){.argv = argv,
+                              .stdin_fd = -1,
+                              .stdout_fd = -1,
+                              .stderr_fd = -1,
+                              .extra_fd = -1,
+                              .own_group = true};
 }
 
 /* Runs `sh -c script` to its end; what it wrote to stdout goes to *out. */
@@ -199,8 +203,9 @@ static void test_child_starts_with_default_signals_in_its_folder(void **state)
 
 static void test_launcher_variables_are_scrubbed(void **state)
 {
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_SIZE", "ORTE_X",
-                                        "PRTE_Y", "OMPI_MCA_btl", "OMPI_ALLOW_RUN_AS_ROOT", "PMIXED"};
+    static const char *const names[] = {
+        "OMPI_COMM_WORLD_RANK",   "PMIX_RANK", "PMI_SIZE", "ORTE_X", "PRTE_Y", "OMPI_MCA_btl",
+        "OMPI_ALLOW_RUN_AS_ROOT", "PMIXED"};
     struct buf out = {0};
 
     (void)state;

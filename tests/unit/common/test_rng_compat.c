@@ -52,9 +52,9 @@ static void test_torch_randn_redraws_the_last_16_of_an_odd_length(void **state)
     const struct {
         int i;
         double v;
-    } row[] = {{0, 1.92691529},    {1, 1.48728406},    {2, 0.9007172},     {3, -2.1055210},
-               {15, 0.76244539},   {16, 1.64231694},   {20, -0.758131146}, {21, -0.424518973},
-               {31, -0.487913877}, {32, -1.41805995},  {36, 1.17895091}};
+    } row[] = {{0, 1.92691529},    {1, 1.48728406},   {2, 0.9007172},     {3, -2.1055210},
+               {15, 0.76244539},   {16, 1.64231694},  {20, -0.758131146}, {21, -0.424518973},
+               {31, -0.487913877}, {32, -1.41805995}, {36, 1.17895091}};
     struct mt19937 g;
     float x[37];
 
@@ -67,7 +67,7 @@ static void test_torch_randn_redraws_the_last_16_of_an_odd_length(void **state)
 
 static void test_torch_randn_below_16_values_is_drawn_in_double(void **state)
 {
-    const double want[7] = {0.336690366, 0.128809407, 0.234462366, 0.23033303,
+    const double want[7] = {0.336690366, 0.128809407,  0.234462366, 0.23033303,
                             -1.12285638, -0.186328292, 2.20820141};
     struct mt19937 g;
     float x[16];
@@ -97,8 +97,7 @@ static void test_torch_uniform(void **state)
 
 static void test_torch_randperm(void **state)
 {
-    const int64_t want[20] = {2,  14, 18, 15, 1,  10, 0,  4, 6, 11,
-                              8, 3,  7,  17, 13, 12, 19, 5, 16, 9};
+    const int64_t want[20] = {2, 14, 18, 15, 1, 10, 0, 4, 6, 11, 8, 3, 7, 17, 13, 12, 19, 5, 16, 9};
     struct mt19937 g;
     int64_t p[20];
 
