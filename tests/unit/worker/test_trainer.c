@@ -104,28 +104,32 @@ static void resuming_at_any_step_equals_never_having_stopped(void **state)
     struct lm_trainer whole, first, second;
     struct arena a, b, c;
     const int stops[] = {0, 1, 4, 5, 13};
+    struct ckpt want = {0};
 
     (void)state;
     open_trainer(&whole, &k, &a);
     steps(&whole, all_steps(&whole));
+    lm_trainer_state(&whole, &want);
     for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
-        struct ckpt_block from[LM_TRAINER_BLOCKS], to[LM_TRAINER_BLOCKS];
+        struct ckpt from = {0}, to = {0};
 
         open_trainer(&first, &k, &b);
         steps(&first, stops[i]);
         open_trainer(&second, &k, &c);
-        lm_trainer_blocks(&first, from);
-        lm_trainer_blocks(&second, to);
-        for (size_t j = 0; j < LM_TRAINER_BLOCKS; j++)
-            memcpy(to[j].data, from[j].data, from[j].size);
+        lm_trainer_state(&first, &from);
+        lm_trainer_state(&second, &to);
+        for (size_t j = 0; j < to.n; j++)
+            memcpy(to.items[j].data, from.items[j].data, from.items[j].n);
         arena_close(&b);
         lm_trainer_resume(&second);
         steps(&second, all_steps(&second) - stops[i]);
-        lm_trainer_blocks(&whole, from);
-        for (size_t j = 0; j < LM_TRAINER_BLOCKS; j++)
-            assert_memory_equal(to[j].data, from[j].data, from[j].size);
+        for (size_t j = 0; j < to.n; j++)
+            assert_memory_equal(to.items[j].data, want.items[j].data, want.items[j].n);
         arena_close(&c);
+        ckpt_free(&from);
+        ckpt_free(&to);
     }
+    ckpt_free(&want);
     arena_close(&a);
 }
 
@@ -140,12 +144,13 @@ static void the_weights_kept_are_those_of_the_earliest_best_epoch(void **state)
     (void)state;
     k.epochs = 40;
     open_trainer(&t, &k, &a);
-    steps(&t, all_steps(&t));
-    for (int64_t i = 0; i < k.epochs; i++)
-        if (t.history[i].val_acc > best) {
-            best = t.history[i].val_acc;
-            best_epoch = i + 1;
+    for (int64_t i = 1; i <= k.epochs; i++) {
+        steps(&t, (int)t.steps_an_epoch);
+        if (t.at.last.val_acc > best) {
+            best = t.at.last.val_acc;
+            best_epoch = i;
         }
+    }
     assert_int_equal(t.at.best_epoch, best_epoch);
     lm_trainer_restore_best(&t);
     lm_trainer_evaluate(&t, false, &loss, &acc);
