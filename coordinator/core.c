@@ -177,6 +177,7 @@ void core_attempt_ended(struct core *c, uint32_t job, const struct core_end *end
     ev->n_oom = j->n_oom;
     ev->not_before_ms = v.delay_ms; /* the loop adds the wall clock */
     ev->message = core_text(o, end->message);
+    ev->exit_code = facts.lost_alone ? -1 : 0; /* how the manifest tells a loss */
     if (end->result)
         fill_from_result(ev, end->result, o);
     if (v.event == EVENT_RETRY && v.delay_ms)
@@ -220,13 +221,6 @@ static void start_job(struct core *c, uint32_t job, int64_t now_ms, struct core_
     struct job *j = &c->queue.jobs[job];
     uint32_t cause;
 
-    if (j->state == JOB_QUARANTINED && c->config.rearm) {
-        j->n_infra = j->n_lost = j->n_oom = 0;
-        core_move(c, job, EVENT_REQUEUE, o);
-    } else if (j->state == JOB_SKIPPED && count_open_inputs(&c->queue, job) > 0 &&
-               !has_bad_input(&c->queue, job, &cause)) {
-        core_move(c, job, EVENT_REQUEUE, o);
-    }
     if (j->state == JOB_READY)
         queue_push(&c->queue, job);
     else if (j->state == JOB_LEASED)
@@ -344,13 +338,15 @@ void core_grant_failed(struct core *c, int64_t id, const struct err *why, int64_
         core_attempt_ended(c, job, &end, now_ms, o);
 }
 
-void core_grant_skipped(struct core *c, int64_t id, const char *why, struct core_out *o)
+void core_grant_skipped(struct core *c, int64_t id, int64_t cause, struct core_out *o)
 {
     uint32_t job = queue_find(&c->queue, id);
 
     if (job == QUEUE_NONE || c->queue.jobs[job].state != JOB_LEASED)
         return;
-    core_move(c, job, EVENT_SKIP, o)->message = core_text(o, why);
+    struct event *ev = core_move(c, job, EVENT_SKIP, o);
+    ev->cause = cause;
+    ev->message = core_text(o, "a gate that it requires did not pass");
     settle(c, job, o);
 }
 

@@ -20,7 +20,6 @@ struct core_config {
     int64_t term_ms;       /* of a lease; > 0 */
     int64_t grace_ms;      /* for leases found at the start to be claimed; 0: none is waited for */
     int crash_limit;
-    bool rearm;            /* quarantined jobs are tried again */
     const char *build;     /* agents of another build are refused; NULL: any */
 };
 
@@ -78,8 +77,8 @@ void core_grant(struct core *c, int64_t now_ms, struct core_out *o);
 /* A granted job that could not be handed out: its payload could not be made. */
 void core_grant_failed(struct core *c, int64_t job, const struct err *why, int64_t now_ms,
                        struct core_out *o);
-/* ... because a gate that it requires did not pass. */
-void core_grant_skipped(struct core *c, int64_t job, const char *why, struct core_out *o);
+/* ... because a gate that it requires did not pass, that of job `cause`. */
+void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_out *o);
 
 void core_cancel(struct core *c, int64_t job, struct core_out *o); /* no-op if final */
 void core_drain(struct core *c, bool is_now, struct core_out *o);

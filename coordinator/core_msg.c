@@ -54,7 +54,7 @@ static void on_hello(struct core *c, int rank, const struct msg_HELLO *m, int64_
     else if (c->config.build && strcmp(c->config.build, m->build) != 0)
         refuse.arg = PROTO_REASON_BUILD;
     if (refuse.arg) {
-        k->is_refused = true;
+        k->is_refused = k->has_left = true;
         core_reply(o, refuse);
         return;
     }
@@ -65,7 +65,7 @@ static void on_hello(struct core *c, int rank, const struct msg_HELLO *m, int64_
         ev->host = core_text(o, m->host);
     }
     k->is_up = true;
-    k->is_refused = false;
+    k->has_left = k->is_refused = false;
     k->seen_ms = now_ms;
     k->pid = m->pid;
     k->host = sched_host(&c->sched, m->host);
@@ -140,6 +140,7 @@ static void on_bye(struct core *c, int rank, int64_t now_ms, struct core_out *o)
         core_attempt_ended(c, c->queue.leases[k->leases].job, &end, now_ms, o);
     }
     k->is_up = false;
+    k->has_left = true;
     k->capacity = 0;
 }
 

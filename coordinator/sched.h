@@ -10,6 +10,7 @@
 
 struct rank {
     bool is_up;
+    bool has_left;         /* said BYE */
     bool is_refused;       /* another version or build: never granted anything */
     int64_t seen_ms;
     int capacity;          /* jobs it may hold in all */
