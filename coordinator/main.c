@@ -1,4 +1,90 @@
-int main(void)
+/* main.c - saegrid: the table of commands.  Each is coordinator/cmd_<name>.c. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/cmd.h"
+#include "coordinator/cmd_common.h"
+
+#include "common/log.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+    const char *section; /* begins a section of the help; NULL: same as above */
+};
+
+static const struct command commands[] = {
+    {"plan", cmd_plan, "print the jobs of a sweep, their dependencies and an estimate", "Sweeps"},
+    {"kinds", cmd_kinds, "job kinds, their knobs, inputs and metrics", NULL},
+    {"schema", cmd_schema, "JSON Schema of sweep files, for editors", NULL},
+    {"version", cmd_version, "versions of saegrid and of every library", "This machine"},
+};
+
+static void print_help(void)
 {
-    return 0;
+    printf("usage: saegrid COMMAND [options] [arguments]\n\n"
+           "Runs sweeps of sparse-autoencoder experiments from one YAML file over MPI.\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i].section)
+            printf("\n%s\n", commands[i].section);
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    printf("\nsaegrid COMMAND --help tells more.  Exit codes: 0 done, 1 some jobs failed,\n"
+           "64 usage, 65 bad input, 69 held by another or cannot start, 70 a bug, 74 cannot\n"
+           "write, 75 stopped: the same command goes on.\n");
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[ARRAY_LEN(commands)], *near;
+
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        names[i] = commands[i].name;
+    near = opts_nearest(names, ARRAY_LEN(commands), name);
+    if (near)
+        fprintf(stderr, "saegrid: %s: unknown command (did you mean %s?)\n", name, near);
+    else
+        fprintf(stderr, "saegrid: %s: unknown command; see saegrid --help\n", name);
+    return err_exit_code(ERR_USAGE);
+}
+
+static int help_of(const char *name)
+{
+    const struct command *c = find(name);
+    char help[] = "--help";
+    char *argv[] = {(char *)(c ? c->name : name), help, NULL};
+
+    return c ? c->run(2, argv) : unknown(name);
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+
+    log_level_from_env();
+    signal(SIGPIPE, SIG_DFL);
+    if (argc < 2) {
+        fprintf(stderr, "saegrid: a command is missing; see saegrid --help\n");
+        return err_exit_code(ERR_USAGE);
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return find("version")->run(1, argv + 1);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        if (argc > 2 && argv[1][0] == 'h')
+            return help_of(argv[2]);
+        print_help();
+        return 0;
+    }
+    c = find(argv[1]);
+    return c ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
 }

@@ -16,8 +16,6 @@
 #include "worker/lm/trainer.h"
 #include "worker/runner/impl.h"
 
-enum { STATE_VERSION = 1 };
-
 struct train {
     struct job *j;
     struct lm_trainer t;
@@ -39,40 +37,28 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
 }
 
 /* --- the state between attempts ----------------------------------------------------------- */
-static struct ckpt state(struct train *s, struct ckpt_block block[LM_TRAINER_BLOCKS])
-{
-    size_t n = lm_trainer_blocks(&s->t, block);
-
-    return (struct ckpt){s->j->id, STATE_VERSION, block, n};
-}
-
 static enum err_code save_state(struct train *s, struct err *e)
 {
-    struct ckpt_block block[LM_TRAINER_BLOCKS];
-    struct ckpt c = state(s, block);
+    struct ckpt c = {0};
+    enum err_code rc;
 
-    return ckpt_save(job_path(s->j, CKPT_FILE), &c, e);
+    lm_trainer_state(&s->t, &c);
+    rc = job_checkpoint_save(s->j, &c, e);
+    ckpt_free(&c);
+    return rc;
 }
 
-/* A fresh trainer, or the one that an earlier attempt left; a file that does not fit is ignored. */
+/* A fresh trainer, or the one that an earlier attempt left. */
 static void begin(struct train *s)
 {
     const struct lm_train_cfg *c = s->j->cfg;
-    struct ckpt_block block[LM_TRAINER_BLOCKS];
-    size_t mark = arena_mark(s->j->arena);
-    struct ckpt file;
-    struct err e;
-    enum err_code rc;
+    struct ckpt state = {0};
 
     lm_trainer_init(&s->t, c, s->j->arena);
-    file = state(s, block);
-    rc = ckpt_load(job_path(s->j, CKPT_FILE), &file, &e);
-    if (rc == ERR_OK) {
+    lm_trainer_state(&s->t, &state);
+    if (job_checkpoint_load(s->j, &state))
         lm_trainer_resume(&s->t);
-    } else if (rc != ERR_NOT_FOUND) { /* the blocks may be partly filled */
-        arena_reset(s->j->arena, mark);
-        lm_trainer_init(&s->t, c, s->j->arena);
-    }
+    ckpt_free(&state);
     s->n_total = c->epochs * (int64_t)s->t.steps_an_epoch;
 }
 
@@ -114,6 +100,19 @@ static bool is_finished(const struct train *s)
 }
 
 /* --- the loop ----------------------------------------------------------------------------- */
+static void log_epoch(struct train *s)
+{
+    const struct lm_point *p = &s->t.at.last;
+    int64_t i = s->t.at.epoch;
+
+    job_series(s->j, "train_loss", i, p->train_loss);
+    job_series(s->j, "val_loss", i, p->val_loss);
+    job_series(s->j, "train_acc", i, p->train_acc);
+    job_series(s->j, "val_acc", i, p->val_acc);
+    job_series(s->j, "lr", i, p->lr);
+    job_series(s->j, "grad_norm", i, p->grad_norm);
+}
+
 static enum err_code step(struct train *s, struct err *e)
 {
     struct lm_trainer *t = &s->t;
@@ -123,8 +122,10 @@ static enum err_code step(struct train *s, struct err *e)
     if (rc)
         return rc;
     s->rows += (t->at.n_seen - seen) / (int64_t)t->task.n_answers;
-    if (lm_trainer_epoch_is_over(t))
+    if (lm_trainer_epoch_is_over(t)) {
         lm_trainer_end_epoch(t);
+        log_epoch(s);
+    }
     job_progress(s->j, t->adam.t, s->n_total, "epoch %" PRId64 ", val_acc %.4f", t->at.epoch,
                  t->at.epoch ? t->at.last.val_acc : t->at.best_val_acc);
     return ERR_OK;
@@ -152,20 +153,6 @@ static enum err_code loop(struct train *s, struct err *e)
 }
 
 /* --- what it leaves ----------------------------------------------------------------------- */
-static void report_series(struct train *s)
-{
-    for (int64_t i = 0; i < s->t.at.epoch; i++) {
-        const struct lm_point *p = &s->t.history[i];
-
-        job_series(s->j, "train_loss", i + 1, p->train_loss);
-        job_series(s->j, "val_loss", i + 1, p->val_loss);
-        job_series(s->j, "train_acc", i + 1, p->train_acc);
-        job_series(s->j, "val_acc", i + 1, p->val_acc);
-        job_series(s->j, "lr", i + 1, p->lr);
-        job_series(s->j, "grad_norm", i + 1, p->grad_norm);
-    }
-}
-
 static void report_metrics(struct train *s, double train_acc, double wall_s)
 {
     const struct lm_progress *at = &s->t.at;
@@ -221,10 +208,8 @@ static enum err_code finish(struct train *s, int64_t start_us, struct err *e)
     lm_trainer_evaluate(&s->t, true, &loss, &acc);
     if (lm_save(&s->t.lm, &o, job_path(s->j, LM_FILE), e))
         return e->code;
-    report_series(s);
     report_metrics(s, acc, wall_s);
     summarise(s);
-    ckpt_remove(job_path(s->j, CKPT_FILE));
     return ERR_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/kinds/mock.h"
 #include "common/rng.h"
+#include "worker/nn/ckpt.h"
 #include "worker/runner/impl.h"
 #include "worker/runner/job.h"
 
@@ -38,20 +39,40 @@ static enum err_code sleep_until(struct job *j, int64_t end_us, struct err *e)
     }
 }
 
-static enum err_code steps(struct job *j, const struct mock_cfg *c, struct err *e)
+static enum err_code step_loop(struct job *j, struct ckpt *ckpt, int64_t *done, struct err *e)
 {
-    int64_t start = j->clock->mono_us(j->clock);
+    const struct mock_cfg *c = j->cfg;
+    double step_us = c->sleep * 1e6 / (double)c->steps;
+    int64_t start = j->clock->mono_us(j->clock) - (int64_t)((double)*done * step_us);
 
-    for (int64_t i = 1; i <= c->steps; i++) {
-        double share = (double)i / (double)c->steps;
+    while (*done < c->steps) {
+        enum err_code rc = sleep_until(j, start + (int64_t)((double)(*done + 1) * step_us), e);
 
-        if (sleep_until(j, start + (int64_t)(c->sleep * 1e6 * share), e))
-            return e->code;
-        job_progress(j, i, c->steps, "asleep");
+        if (rc) /* asked to stop: the state goes to disk first */
+            return job_checkpoint_save(j, ckpt, e) ? e->code
+                                                   : err_set(e, rc, "stopped after step %lld",
+                                                             (long long)*done);
+        ++*done;
         if (c->steps > 1)
-            job_series(j, "progress", i, share);
+            job_series(j, "progress", *done, (double)*done / (double)c->steps);
+        job_progress(j, *done, c->steps, "asleep");
+        if (*done < c->steps && job_checkpoint_due(j) && job_checkpoint_save(j, ckpt, e))
+            return e->code;
     }
     return ERR_OK;
+}
+
+static enum err_code steps(struct job *j, struct err *e)
+{
+    struct ckpt ckpt = {0};
+    int64_t done = 0;
+
+    ckpt_bytes(&ckpt, "done", &done, sizeof done);
+    if (job_checkpoint_load(j, &ckpt))
+        job_provenance(j, "resumed_at", "%lld", (long long)done);
+    enum err_code rc = step_loop(j, &ckpt, &done, e);
+    ckpt_free(&ckpt);
+    return rc;
 }
 
 static enum err_code eat(struct job *j, const struct mock_cfg *c, struct err *e)
@@ -66,7 +87,7 @@ static enum err_code eat(struct job *j, const struct mock_cfg *c, struct err *e)
         memset(p + at, 1, (size_t)(c->eat - at < EAT_CHUNK ? c->eat - at : EAT_CHUNK));
         job_progress(j, at, c->eat, "eating");
     }
-    rc = steps(j, c, e);
+    rc = steps(j, e);
     munmap(p, (size_t)c->eat);
     return rc ? rc : err_set(e, ERR_NOMEM, "eat: touched %lld bytes and nobody minded",
                              (long long)c->eat);
@@ -114,7 +135,7 @@ static enum err_code run(struct job *j, struct err *e)
 
     if (fails && strcmp(c->fail, "eat") == 0)
         return eat(j, c, e);
-    if (steps(j, c, e))
+    if (steps(j, e))
         return e->code;
     if (fails)
         return fail(j, c, e);

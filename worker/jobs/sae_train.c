@@ -20,22 +20,15 @@
 #include "worker/runner/impl.h"
 #include "worker/sae/sae_io.h"
 
-enum { POINTS = 200, STATE_VERSION = 1 };
-enum { SERIES_LOSS, SERIES_RECON, SERIES_L0, SERIES_COS, SERIES_LR, SERIES_N };
-
-static const char *const series_names[] = {"loss", "recon", "l0", "dec_cos_init", "lr"};
-
-struct point {
-    int64_t step;
-    double value[SERIES_N];
-};
+enum { POINTS = 200 }; /* logged over a training */
+enum { MEAN_LOSS, MEAN_RECON, MEAN_L0, MEAN_N };
 
 /* What a checkpoint holds beside the arrays. */
 struct train_state {
     int64_t step, rows_seen, at; /* at: place in this epoch's order */
-    int64_t adam_t, n_points;
+    int64_t adam_t;
     struct rng order;
-    double sum[SERIES_L0 + 1];   /* since the last point */
+    double sum[MEAN_N];          /* since the last point */
     int64_t n_sum;
 };
 
@@ -53,7 +46,6 @@ struct train {
     double *last;                /* [per_epoch, at most n_steps] losses of the last steps */
     uint32_t *last_n;            /* their rows */
     size_t n_last;
-    struct point *points;        /* [POINTS + 2] */
     real *rows;                  /* [batch,d] */
     double *mean, *e_sum;        /* [d] */
     uint64_t *count;             /* [f] rows on which a feature is active */
@@ -131,7 +123,7 @@ static size_t bytes(const struct train *t)
 
     return sae_bytes(&t->sae_cfg) + sae_work_bytes(&t->sae_cfg, t->batch) +
            arena_need(t->acts.n, sizeof(uint32_t)) + arena_need(t->n_last, sizeof(double)) +
-           arena_need(t->n_last, sizeof(uint32_t)) + arena_need(POINTS + 2, sizeof(struct point)) +
+           arena_need(t->n_last, sizeof(uint32_t)) +
            arena_need(t->batch * d, sizeof(real)) + 2 * arena_need(d, sizeof(double)) +
            arena_need(f, sizeof(uint64_t)) + arena_need(f, sizeof(double));
 }
@@ -146,7 +138,6 @@ static void memory(struct train *t)
     t->perm = arena_new(a, uint32_t, t->acts.n);
     t->last = arena_new(a, double, t->n_last);
     t->last_n = arena_new(a, uint32_t, t->n_last);
-    t->points = arena_new(a, struct point, POINTS + 2);
     t->rows = arena_new(a, real, t->batch * d);
     t->mean = arena_new(a, double, d);
     t->e_sum = arena_new(a, double, d);
@@ -185,54 +176,39 @@ static void start(struct train *t)
 
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
-enum { BLOCKS = 5 + 3 * SAE_PARAMS_MAX + 1 };
-
-static struct ckpt state_blocks(struct train *t, struct ckpt_block *b)
+static void list_state(struct train *t, struct ckpt *c)
 {
-    size_t n = 0;
-
-    b[n++] = (struct ckpt_block){"state", &t->st, sizeof t->st};
-    b[n++] = (struct ckpt_block){"perm", t->perm, t->acts.n * sizeof *t->perm};
-    b[n++] = (struct ckpt_block){"last", t->last, t->n_last * sizeof *t->last};
-    b[n++] = (struct ckpt_block){"last_n", t->last_n, t->n_last * sizeof *t->last_n};
-    b[n++] = (struct ckpt_block){"points", t->points, (POINTS + 2) * sizeof *t->points};
-    b[n++] = (struct ckpt_block){"start", t->sae.start, t->sae_cfg.f * t->sae_cfg.d * sizeof(real)};
-    for (size_t i = 0; i < t->sae.n_params; i++) {
-        struct param *p = &t->sae.p[i];
-
-        b[n++] = (struct ckpt_block){p->name, p->data, p->n * sizeof(real)};
-        b[n++] = (struct ckpt_block){"m", p->m, p->n * sizeof(real)};
-        b[n++] = (struct ckpt_block){"v", p->v, p->n * sizeof(real)};
-    }
-    return (struct ckpt){t->j->id, STATE_VERSION, b, n};
+    ckpt_bytes(c, "train", &t->st, sizeof t->st);
+    ckpt_bytes(c, "perm", t->perm, t->acts.n * sizeof *t->perm);
+    ckpt_bytes(c, "last", t->last, t->n_last * sizeof *t->last);
+    ckpt_bytes(c, "last_n", t->last_n, t->n_last * sizeof *t->last_n);
+    ckpt_bytes(c, "start", t->sae.start, t->sae_cfg.f * t->sae_cfg.d * sizeof(real));
+    ckpt_params(c, t->sae.p, t->sae.n_params);
 }
 
 static enum err_code save_state(struct train *t, struct err *e)
 {
-    struct ckpt_block b[BLOCKS];
-    struct ckpt c = state_blocks(t, b);
+    struct ckpt c = {0};
+    enum err_code rc;
 
     t->st.adam_t = t->sae.cfg.adam.t;
-    return ckpt_save(job_path(t->j, CKPT_FILE), &c, e);
+    list_state(t, &c);
+    rc = job_checkpoint_save(t->j, &c, e);
+    ckpt_free(&c);
+    return rc;
 }
 
 /* Goes on from a checkpoint of an earlier attempt, or starts. */
 static void resume_or_start(struct train *t)
 {
-    struct ckpt_block b[BLOCKS];
-    struct ckpt c = state_blocks(t, b);
-    struct err e;
-    enum err_code rc = ckpt_load(job_path(t->j, CKPT_FILE), &c, &e);
+    struct ckpt c = {0};
 
-    if (rc == ERR_OK) {
+    list_state(t, &c);
+    if (job_checkpoint_load(t->j, &c))
         t->sae.cfg.adam.t = t->st.adam_t;
-        return;
-    }
-    if (rc != ERR_NOT_FOUND) /* damaged or another layout: what it filled is cleared */
-        job_summary(t->j, "checkpoint not used: %s", e.text);
-    for (size_t i = 0; i < c.n_blocks; i++)
-        memset(b[i].data, 0, b[i].size);
-    start(t);
+    else
+        start(t);
+    ckpt_free(&c);
 }
 
 /* --- training --------------------------------------------------------------------------------- */
@@ -258,22 +234,19 @@ static size_t next_batch(struct train *t)
 
 static void log_point(struct train *t, double lr)
 {
+    static const char *const names[MEAN_N] = {"loss", "recon", "l0"};
     struct train_state *st = &t->st;
-    struct point *p = &t->points[st->n_points];
 
-    st->sum[SERIES_LOSS] += t->work.loss;
-    st->sum[SERIES_RECON] += t->work.recon;
-    st->sum[SERIES_L0] += t->work.l0;
+    st->sum[MEAN_LOSS] += t->work.loss;
+    st->sum[MEAN_RECON] += t->work.recon;
+    st->sum[MEAN_L0] += t->work.l0;
     st->n_sum++;
-    bool is_due = st->step % t->every == 0 && st->n_points < POINTS;
-    if (!is_due && st->step != 1 && st->step != t->n_steps)
+    if (st->step % t->every != 0 && st->step != 1 && st->step != t->n_steps)
         return;
-    p->step = st->step;
-    for (int i = 0; i <= SERIES_L0; i++)
-        p->value[i] = st->sum[i] / (double)st->n_sum;
-    p->value[SERIES_COS] = sae_cos_init(&t->sae);
-    p->value[SERIES_LR] = lr;
-    st->n_points++;
+    for (int i = 0; i < MEAN_N; i++)
+        job_series(t->j, names[i], st->step, st->sum[i] / (double)st->n_sum);
+    job_series(t->j, "dec_cos_init", st->step, sae_cos_init(&t->sae));
+    job_series(t->j, "lr", st->step, lr);
     memset(st->sum, 0, sizeof st->sum);
     st->n_sum = 0;
 }
@@ -403,9 +376,6 @@ static void report_course(struct train *t)
 {
     struct job *j = t->j;
 
-    for (int64_t i = 0; i < t->st.n_points; i++)
-        for (int s = 0; s < SERIES_N; s++)
-            job_series(j, series_names[s], t->points[i].step, t->points[i].value[s]);
     job_metric(j, "steps", (double)t->st.step);
     job_metric(j, "rows_seen", (double)t->st.rows_seen);
     if (t->train_s > 0)
@@ -500,8 +470,6 @@ static enum err_code train_and_report(struct train *t, struct err *e)
         report_diverged(t, bad);
     else
         rc = report(t, e);
-    if (!rc)
-        ckpt_remove(job_path(j, CKPT_FILE));
     return rc;
 }
 

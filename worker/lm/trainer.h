@@ -2,8 +2,7 @@
  *
  * Everything that decides the result is in here and in the knobs; the job around it (progress,
  * series, stops, files) only calls.  The order of epoch i is drawn from its own stream, so the
- * state between two steps is: weights, moments, the best weights, the history and struct
- * lm_progress.
+ * state between two steps is: weights, moments, the best weights and struct lm_progress.
  */
 #pragma once
 #include "common/kinds/lm_train.h"
@@ -38,7 +37,6 @@ struct lm_trainer {
     struct adam adam;
     struct lm_progress at;
     real *best;                /* [n_flat] weights of the best epoch */
-    struct lm_point *history;  /* [epochs] those completed */
     uint32_t *order;           /* [n] the split: training examples, then validation */
     uint32_t *epoch_order;     /* [n_train] */
     size_t n_train, steps_an_epoch;
@@ -59,6 +57,5 @@ void lm_trainer_restore_best(struct lm_trainer *t);
 void lm_trainer_evaluate(struct lm_trainer *t, bool is_train, double *loss, double *acc);
 /* After the state was read back from a checkpoint: makes the order of the epoch at hand again. */
 void lm_trainer_resume(struct lm_trainer *t);
-/* All of the state, for checkpoints: fills blocks, returns their number. */
-enum { LM_TRAINER_BLOCKS = 6 };
-size_t lm_trainer_blocks(struct lm_trainer *t, struct ckpt_block block[LM_TRAINER_BLOCKS]);
+/* Lists all of the state for a checkpoint. */
+void lm_trainer_state(struct lm_trainer *t, struct ckpt *c);

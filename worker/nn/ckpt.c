@@ -1,8 +1,7 @@
-/* ckpt.c - see ckpt.h.  File: header, blocks (name, size, bytes), SHA-256 of all before it. */
+/* ckpt.c - see ckpt.h. */
 #include "worker/nn/ckpt.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,138 +10,219 @@
 #include "common/buf.h"
 #include "common/sha256.h"
 
-#define MAGIC "saegrid state 1"
-
-struct head {
-    char magic[16], job[72];
-    int64_t version, n_blocks;
-};
-struct block_head {
-    char name[32];
-    uint64_t size;
-};
-
-static struct head head_of(const struct ckpt *c)
+static struct ckpt_item *item_new(struct ckpt *c, char *name)
 {
-    struct head h = {.magic = MAGIC, .version = c->version, .n_blocks = (int64_t)c->n_blocks};
-
-    snprintf(h.job, sizeof h.job, "%s", c->job);
-    return h;
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->items[i].name, name) == 0) {
+            free(name);
+            return &c->items[i];
+        }
+    }
+    if (c->n == c->cap) {
+        c->cap = c->cap ? 2 * c->cap : 32;
+        c->items = realloc(c->items, c->cap * sizeof *c->items);
+        if (!c->items) {
+            fprintf(stderr, "out of memory: %zu items of a checkpoint\n", c->cap);
+            abort();
+        }
+    }
+    c->items[c->n] = (struct ckpt_item){.name = name};
+    return &c->items[c->n++];
 }
 
-static struct block_head block_head_of(const struct ckpt_block *b)
+static char *joined(const char *a, const char *b)
 {
-    struct block_head h = {.size = b->size};
+    struct buf s = {0};
 
-    snprintf(h.name, sizeof h.name, "%s", b->name);
-    return h;
+    buf_fmt(&s, "%s%s", a, b);
+    return buf_steal(&s);
 }
 
-static bool put(FILE *f, struct sha256 *sha, const void *data, size_t n)
+static void add(struct ckpt *c, char *name, void *data, size_t n, enum pt_dtype dtype)
 {
-    sha256_add(sha, data, n);
-    return n == 0 || fwrite(data, 1, n, f) == n;
+    struct ckpt_item *i = item_new(c, name);
+
+    i->data = data;
+    i->from = data;
+    i->n = n;
+    i->dtype = dtype;
 }
 
-static bool put_all(FILE *f, const struct ckpt *c)
+void ckpt_bytes(struct ckpt *c, const char *name, void *data, size_t n)
 {
-    struct head head = head_of(c);
-    struct sha256 sha;
+    add(c, joined("state.", name), data, n, PT_U8);
+}
+
+void ckpt_params(struct ckpt *c, struct param *p, size_t n_params)
+{
+    enum pt_dtype dtype = sizeof(real) == sizeof(double) ? PT_F64 : PT_F32;
+
+    for (size_t i = 0; i < n_params; i++) {
+        add(c, joined("param.", p[i].name), p[i].data, p[i].n, dtype);
+        if (p[i].m)
+            add(c, joined("m.", p[i].name), p[i].m, p[i].n, dtype);
+        if (p[i].v)
+            add(c, joined("v.", p[i].name), p[i].v, p[i].n, dtype);
+    }
+}
+
+void ckpt_extra_set(struct ckpt *c, const char *name, const void *data, size_t n)
+{
+    struct ckpt_item *i = item_new(c, joined("extra.", name));
+
+    i->from = data;
+    i->n = n;
+    i->dtype = PT_U8;
+}
+
+const void *ckpt_extra(const struct ckpt *c, const char *name, size_t *n)
+{
+    char *full = joined("extra.", name);
+    const struct pt_tensor *t = pt_find(&c->file, full);
+
+    free(full);
+    *n = t ? (size_t)t->shape[0] : 0;
+    return t ? t->data : NULL;
+}
+
+static void digest_add(struct sha256 *s, const char *name, const void *data, size_t bytes)
+{
+    uint64_t n = bytes;
+
+    sha256_add(s, name, strlen(name) + 1);
+    sha256_add(s, &n, sizeof n);
+    sha256_add(s, data, bytes);
+}
+
+static enum err_code write_next(const struct ckpt *c, const char *next, const char *owner,
+                                struct err *e)
+{
+    struct pt_tensor *t = calloc(c->n ? c->n : 1, sizeof *t);
     uint8_t digest[32];
+    char hex[65];
+    struct sha256 sum;
+    enum err_code rc;
 
-    sha256_init(&sha);
-    bool ok = put(f, &sha, &head, sizeof head);
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        struct block_head h = block_head_of(&c->blocks[i]);
+    if (!t)
+        return err_set(e, ERR_NOMEM, "%s: %zu rows", next, c->n);
+    sha256_init(&sum);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct ckpt_item *it = &c->items[i];
 
-        ok = ok && put(f, &sha, &h, sizeof h) &&
-             put(f, &sha, c->blocks[i].data, c->blocks[i].size);
+        t[i] = (struct pt_tensor){it->name, it->dtype, 1, {(int64_t)it->n}, it->n ? it->from : ""};
+        digest_add(&sum, it->name, t[i].data, it->n * pt_size(it->dtype));
     }
-    sha256_end(&sha, digest);
-    return ok && fwrite(digest, 1, sizeof digest, f) == sizeof digest && fflush(f) == 0 &&
-           fsync(fileno(f)) == 0;
-}
-
-enum err_code ckpt_save(const char *path, const struct ckpt *c, struct err *e)
-{
-    struct buf tmp = {0};
-    enum err_code rc = ERR_OK;
-
-    buf_fmt(&tmp, "%s.tmp", path);
-    FILE *f = fopen(tmp.data, "wbe");
-    if (!f) {
-        rc = err_errno(e, errno, "open %s", tmp.data);
-        buf_free(&tmp);
-        return rc;
-    }
-    bool ok = put_all(f, c);
-    int why = errno;
-    if (fclose(f) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(tmp.data, path) != 0) {
-        ok = false;
-        why = errno;
-    }
-    if (!ok) {
-        unlink(tmp.data);
-        rc = err_errno(e, why ? why : EIO, "write %s", path);
-    }
-    buf_free(&tmp);
+    sha256_end(&sum, digest);
+    const struct pt_scalar s[] = {
+        {"format", PT_INT, 1, 0, NULL},
+        {"owner", PT_TEXT, 0, 0, owner},
+        {"digest", PT_TEXT, 0, 0, hex_text(hex, digest, 32)},
+    };
+    rc = pt_write(next, t, c->n, s, ARRAY_LEN(s), e);
+    free(t);
     return rc;
 }
 
-static bool get(FILE *f, struct sha256 *sha, void *data, size_t n)
+enum err_code ckpt_save(struct ckpt *c, const char *path, const char *owner, struct err *e)
 {
-    if (n > 0 && fread(data, 1, n, f) != n)
-        return false;
-    sha256_add(sha, data, n);
-    return true;
+    char *next = joined(path, ".next"), *prev = joined(path, ".prev");
+    enum err_code rc = write_next(c, next, owner, e);
+
+    if (!rc && rename(path, prev) && errno != ENOENT)
+        rc = err_errno(e, errno, "%s", prev);
+    if (!rc && rename(next, path))
+        rc = err_errno(e, errno, "%s", path);
+    free(next);
+    free(prev);
+    return rc;
 }
 
-/* NULL, or what is wrong. */
-static const char *get_all(FILE *f, const struct ckpt *c, struct sha256 *sha)
+static const char *scalar_text(const struct pt_file *f, const char *name)
 {
-    struct head want = head_of(c), have;
+    for (size_t i = 0; i < f->n_scalars; i++)
+        if (strcmp(f->scalars[i].name, name) == 0 && f->scalars[i].type == PT_TEXT)
+            return f->scalars[i].s;
+    return "";
+}
 
-    if (!get(f, sha, &have, sizeof have))
-        return "cut short";
-    if (memcmp(&want, &have, sizeof have) != 0)
-        return "of another job or version";
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        struct block_head block = block_head_of(&c->blocks[i]), h;
+static enum err_code check_digest(const struct pt_file *f, struct err *e)
+{
+    uint8_t digest[32];
+    char hex[65];
+    struct sha256 sum;
 
-        if (!get(f, sha, &h, sizeof h))
-            return "cut short";
-        if (memcmp(&h, &block, sizeof h) != 0)
-            return "of another layout";
-        if (!get(f, sha, c->blocks[i].data, c->blocks[i].size))
-            return "cut short";
+    sha256_init(&sum);
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const struct pt_tensor *t = &f->tensors[i];
+        size_t n = t->n_dims == 1 ? (size_t)t->shape[0] : 0;
+
+        digest_add(&sum, t->name, t->data, n * pt_size(t->dtype));
     }
-    return NULL;
+    sha256_end(&sum, digest);
+    if (strcmp(hex_text(hex, digest, 32), scalar_text(f, "digest")) != 0)
+        return err_set(e, ERR_CORRUPT, "its digest does not match");
+    return ERR_OK;
 }
 
-enum err_code ckpt_load(const char *path, const struct ckpt *c, struct err *e)
+static enum err_code check(const struct ckpt *c, const struct pt_file *f, const char *owner,
+                           struct err *e)
 {
-    FILE *f = fopen(path, "rbe");
-    struct sha256 sha;
-    uint8_t digest[32], have[32];
-    const char *wrong;
+    if (strcmp(scalar_text(f, "owner"), owner) != 0)
+        return err_set(e, ERR_INVALID, "the state of another job");
+    if (check_digest(f, e))
+        return e->code;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct ckpt_item *it = &c->items[i];
+        const struct pt_tensor *t = it->data ? pt_find(f, it->name) : NULL;
 
-    if (!f)
-        return err_errno(e, errno, "open %s", path);
-    sha256_init(&sha);
-    wrong = get_all(f, c, &sha);
-    sha256_end(&sha, digest);
-    if (!wrong && (fread(have, 1, sizeof have, f) != sizeof have ||
-                   memcmp(have, digest, sizeof have) != 0 || fgetc(f) != EOF))
-        wrong = "damaged: the digest differs";
-    fclose(f);
-    return wrong ? err_set(e, ERR_CORRUPT, "%s: %s", path, wrong) : ERR_OK;
+        if (it->data && (!t || t->dtype != it->dtype || t->n_dims != 1 ||
+                         (uint64_t)t->shape[0] != it->n))
+            return err_set(e, ERR_INVALID, "%s: absent, or of another size or type", it->name);
+    }
+    return ERR_OK;
 }
 
-void ckpt_remove(const char *path)
+static enum err_code load_one(struct ckpt *c, const char *path, const char *owner, struct err *e)
 {
-    unlink(path);
+    struct pt_file f;
+
+    if (pt_open(&f, path, e))
+        return e->code;
+    if (check(c, &f, owner, e)) {
+        pt_close(&f);
+        return err_wrap(e, "%s", path);
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        struct ckpt_item *it = &c->items[i];
+
+        if (it->data && it->n)
+            memcpy(it->data, pt_find(&f, it->name)->data, it->n * pt_size(it->dtype));
+    }
+    pt_close(&c->file);
+    c->file = f;
+    return ERR_OK;
+}
+
+void ckpt_load(struct ckpt *c, const char *path, const char *owner, bool *is_found, struct err *e)
+{
+    char *prev = joined(path, ".prev");
+    const char *const candidates[] = {path, prev};
+
+    *is_found = false;
+    e->text[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(candidates) && !*is_found; i++) {
+        if (access(candidates[i], F_OK))
+            continue;
+        *is_found = load_one(c, candidates[i], owner, e) == ERR_OK;
+    }
+    free(prev);
+}
+
+void ckpt_free(struct ckpt *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->items[i].name);
+    free(c->items);
+    pt_close(&c->file);
+    *c = (struct ckpt){0};
 }

@@ -98,6 +98,30 @@ void artifacts_free(struct artifact_list *l)
     *l = (struct artifact_list){0};
 }
 
+/* Half-written files among the checkpoints. */
+static enum err_code parts_remove(const char *dir, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+    struct buf path = {0};
+    struct dirent *d;
+
+    buf_fmt(&path, "%s/checkpoints", dir);
+    DIR *list = opendir(path.data);
+    while (list && !rc && (d = readdir(list)) != NULL) {
+        size_t n = strlen(d->d_name);
+
+        if (n < 5 || strcmp(d->d_name + n - 5, ".part") != 0)
+            continue;
+        buf_reset(&path);
+        buf_fmt(&path, "%s/checkpoints/%s", dir, d->d_name);
+        rc = fs_remove_tree(path.data, e);
+    }
+    if (list)
+        closedir(list);
+    buf_free(&path);
+    return rc;
+}
+
 enum err_code leftovers_remove(const char *dir, struct err *e)
 {
     static const char *const kept[] = {".", "..", RUN_JOB_FILE, RUN_LOG_FILE, "checkpoints"};
@@ -117,5 +141,7 @@ enum err_code leftovers_remove(const char *dir, struct err *e)
         buf_free(&path);
     }
     closedir(list);
+    if (!rc)
+        rc = parts_remove(dir, e);
     return rc ? err_wrap(e, "remove what an earlier attempt left") : ERR_OK;
 }

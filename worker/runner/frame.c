@@ -132,6 +132,7 @@ static enum err_code finish(struct job *j, struct err *e)
     struct err plot_err;
 
     crash_phase("finish");
+    job_checkpoint_drop(j);
     measure(j);
     provenance_fill(j);
     if (figures_draw(j, &plot_err)) {

@@ -21,6 +21,7 @@ struct job_input {
 };
 
 struct arena;
+struct ckpt;
 struct plot;
 
 struct job_plan {
@@ -53,6 +54,13 @@ void job_progress(struct job *j, int64_t step, int64_t total, const char *fmt, .
 bool job_stop_wanted(const struct job *j);          /* SIGTERM or SIGUSR1 was seen */
 int64_t job_attempt(const struct job *j);           /* the lease's epoch: 1 for the first attempt */
 bool job_checkpoint_due(struct job *j);             /* timer; true once per period */
+/* Resuming (worker/nn/ckpt.h lists what to save).  The series logged so far travel along.
+ *   load, then in the loop:  if (job_checkpoint_due(j) || job_stop_wanted(j)) save;
+ *                            if (job_stop_wanted(j)) return err_set(e, ERR_STOPPED, ...);
+ * The state lies in checkpoints/state.pt and is removed from a finished result. */
+MUST_CHECK enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e);
+/* True if a state was found, whole and ours; else memory is untouched: begin at step 0. */
+bool job_checkpoint_load(struct job *j, struct ckpt *c);
 
 void job_metric(struct job *j, const char *name, double value); /* unknown name: our bug, aborts; non-finite: listed as absent */
 void job_metric_absent(struct job *j, const char *name, const char *why);

@@ -27,5 +27,7 @@ struct artifact_list {
 MUST_CHECK enum err_code artifacts_list(struct artifact_list *l, const char *dir, struct err *e);
 void artifacts_free(struct artifact_list *l);
 
+void job_checkpoint_drop(struct job *j); /* the state of a job that has finished */
+
 /* Removes what an attempt that died left in the folder; keeps job.json, log.txt, checkpoints. */
 MUST_CHECK enum err_code leftovers_remove(const char *dir, struct err *e);

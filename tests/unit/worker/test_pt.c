@@ -353,6 +353,41 @@ static void test_zip64_records_are_written_and_read(void **state)
     tmpdir_remove(dir);
 }
 
+static void test_offsets_beyond_the_end_are_refused(void **state)
+{
+    static const struct {
+        int at, n; /* bytes of the only entry's records to set to 0xff; at < 0: from the end */
+        const char *why;
+    } row[] = {
+        {28, 2, "reaches beyond the end"},           /* length of the local extra data */
+        {-22 - 51 + 24, 3, "compressed"},            /* size in the directory */
+        {-22 - 51 + 42, 3, "no entry where it should be"}, /* offset in the directory */
+        {-22 + 16, 3, "directory reaches beyond"},   /* offset of the directory */
+    };
+    char *dir = tmpdir_make(), *path = tmpdir_path(dir, "a.zip");
+    struct zip_out out;
+    struct zip_in in;
+    struct err e;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        struct buf file = {0};
+
+        assert_ok(zip_create(&out, path, &e), e);
+        assert_ok(zip_add(&out, "12345", "data", 4, &e), e); /* directory record: 46 + 5 bytes */
+        assert_ok(zip_finish(&out, &e), e);
+        assert_ok(fs_read(path, 1 << 20, &file, &e), e);
+        size_t at = row[i].at < 0 ? file.len - (size_t)-row[i].at : (size_t)row[i].at;
+        memset(file.data + at, 0xff, (size_t)row[i].n);
+        assert_ok(fs_replace(path, file.data, file.len, &e), e);
+        assert_int_not_equal(zip_open(&in, path, &e), ERR_OK);
+        assert_has(e.text, row[i].why);
+        buf_free(&file);
+    }
+    free(path);
+    tmpdir_remove(dir);
+}
+
 static void test_a_failed_write_leaves_no_file(void **state)
 {
     char *dir = tmpdir_make(), *path = tmpdir_path(dir, "missing/a.pt");
@@ -384,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_pickle_never_crashes),
         cmocka_unit_test(test_pickles_made_to_explode_are_refused),
         cmocka_unit_test(test_zip64_records_are_written_and_read),
+        cmocka_unit_test(test_offsets_beyond_the_end_are_refused),
         cmocka_unit_test(test_a_failed_write_leaves_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

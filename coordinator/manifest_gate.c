@@ -1,0 +1,103 @@
+/* manifest_gate.c - verdicts of gates, as soon as the jobs they need are done.
+ *
+ * A job's end can decide its own gate, and, if its stage is complete by that, the gates of stages
+ * that compare themselves with it.
+ */
+#include "coordinator/manifest_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/gate.h"
+
+struct open_gate {
+    int64_t sweep, stage, job;
+    char *metric, *against; /* against may be NULL */
+    double min, max, value;
+};
+
+static double column_f64(sqlite3_stmt *row, int col)
+{
+    return sqlite3_column_type(row, col) == SQLITE_NULL ? NAN : sqlite3_column_double(row, col);
+}
+
+static enum err_code decide(struct manifest *m, const struct open_gate *o, struct err *e)
+{
+    struct gate g = {o->metric, o->against, o->min, o->max};
+    struct buf why = {0};
+    sqlite3_stmt *row;
+    double mean = NAN;
+    bool is_open = false, ok;
+    enum err_code rc = ERR_OK;
+
+    if (o->against) {
+        rc = db_row(m, ST_GATE_MEAN, &row, e, "itt", o->sweep, o->against, o->metric);
+        if (!rc && row) {
+            is_open = sqlite3_column_int64(row, 0) > 0;
+            mean = column_f64(row, 1);
+            db_done(row);
+        }
+    }
+    if (rc || is_open)
+        return rc;
+    ok = gate_passes(&g, o->value, mean, &why);
+    rc = db_run(m, ST_GATE_SET, e, "iiitt", o->sweep, o->stage, o->job, ok ? "pass" : "negative", why.data);
+    buf_free(&why);
+    return rc;
+}
+
+static enum err_code collect(struct manifest *m, int64_t job, struct open_gate **gates, size_t *n,
+                             struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_GATES_OPEN, &row, e, "i", job);
+
+    for (size_t cap = 0; !rc && row; rc = db_next(m, &row, e)) {
+        if (*n == cap) {
+            cap = cap ? 2 * cap : 16;
+            *gates = realloc(*gates, cap * sizeof **gates);
+            if (!*gates)
+                abort();
+        }
+        (*gates)[(*n)++] = (struct open_gate){
+            .sweep = sqlite3_column_int64(row, 0),
+            .stage = sqlite3_column_int64(row, 1),
+            .job = sqlite3_column_int64(row, 2),
+            .metric = strdup(db_text(row, 3)),
+            .against = sqlite3_column_type(row, 4) == SQLITE_NULL ? NULL : strdup(db_text(row, 4)),
+            .min = column_f64(row, 5),
+            .max = column_f64(row, 6),
+            .value = column_f64(row, 7),
+        };
+    }
+    return rc;
+}
+
+enum err_code manifest_note_gates(struct manifest *m, struct err *e)
+{
+    int64_t any;
+    enum err_code rc = db_i64(m, ST_GATES_ANY, 0, &any, e, "");
+
+    m->has_gates = any;
+    return rc;
+}
+
+enum err_code manifest_gates(struct manifest *m, int64_t job, struct err *e)
+{
+    struct open_gate *gates = NULL;
+    size_t n = 0;
+    enum err_code rc;
+
+    if (!m->has_gates)
+        return ERR_OK;
+    rc = collect(m, job, &gates, &n, e);
+    for (size_t i = 0; i < n; i++) {
+        if (!rc)
+            rc = decide(m, &gates[i], e);
+        free(gates[i].metric);
+        free(gates[i].against);
+    }
+    free(gates);
+    return rc;
+}

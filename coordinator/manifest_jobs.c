@@ -1,0 +1,319 @@
+/* manifest_jobs.c - what the core asks about jobs: load, payload, folders, repair. */
+#include "coordinator/manifest_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/rundir.h"
+
+enum err_code manifest_job_dir(struct manifest *m, int64_t job, struct buf *out, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_JOB_DIR, &row, e, "i", job);
+
+    if (rc)
+        return rc;
+    if (!row)
+        return err_set(e, ERR_BUG, "job %lld: not in the manifest", (long long)job);
+    buf_fmt(out, "experiments/%s/%s", db_text(row, 0), db_text(row, 1));
+    db_done(row);
+    return ERR_OK;
+}
+
+/* --- load --- */
+
+enum job_state manifest_state(const char *name)
+{
+    int s = 0;
+
+    while (s < JOB_STATE_COUNT - 1 && strcmp(job_state_name((enum job_state)s), name) != 0)
+        s++;
+    return (enum job_state)s;
+}
+
+struct inputs {
+    int64_t *v;
+    size_t n, cap;
+};
+
+static enum err_code load_inputs(struct manifest *m, int64_t job, struct inputs *in, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_JOB_INPUTS, &row, e, "i", job);
+
+    in->n = 0;
+    for (; !rc && row; rc = db_next(m, &row, e)) {
+        if (in->n == in->cap) {
+            in->cap = in->cap ? 2 * in->cap : 64;
+            in->v = realloc(in->v, in->cap * sizeof *in->v);
+            if (!in->v)
+                abort();
+        }
+        in->v[in->n++] = sqlite3_column_int64(row, 0);
+    }
+    return rc;
+}
+
+static void read_job(sqlite3_stmt *row, struct manifest_job *j)
+{
+    *j = (struct manifest_job){
+        .job = sqlite3_column_int64(row, 0),
+        .state = manifest_state(db_text(row, 1)),
+        .epoch = sqlite3_column_int64(row, 2),
+        .n_infra = sqlite3_column_int(row, 3),
+        .n_lost = sqlite3_column_int(row, 4),
+        .n_oom = sqlite3_column_int(row, 5),
+        .retries = sqlite3_column_int(row, 6),
+        .priority = sqlite3_column_int(row, 7),
+        .threads = sqlite3_column_int(row, 8),
+        .timeout_s = sqlite3_column_double(row, 9),
+        .cost_s = sqlite3_column_double(row, 10),
+        .memory = sqlite3_column_int64(row, 11),
+        .in_agent = sqlite3_column_int(row, 12),
+    };
+}
+
+enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
+                            enum err_code (*each)(void *ctx, const struct manifest_job *j), void *ctx,
+                            struct err *e)
+{
+    struct inputs in = {0};
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_JOB_LOAD, &row, e, "i", sweep_id);
+
+    while (!rc && row) {
+        struct manifest_job j;
+
+        read_job(row, &j);
+        rc = load_inputs(m, j.job, &in, e);
+        j.inputs = in.v;
+        j.n_inputs = in.n;
+        if (!rc && each(ctx, &j))
+            rc = err_set(e, ERR_NOMEM, "job %lld: not taken", (long long)j.job);
+        if (rc)
+            db_done(row);
+        else
+            rc = db_next(m, &row, e);
+    }
+    free(in.v);
+    return rc;
+}
+
+/* --- repair --- */
+
+static enum err_code is_complete(struct manifest *m, int64_t job, bool *out, struct err *e)
+{
+    struct buf dir = {0};
+    enum err_code rc;
+
+    buf_fmt(&dir, "%s/", m->results);
+    rc = manifest_job_dir(m, job, &dir, e);
+    *out = !rc && rundir_is_complete(dir.data);
+    buf_free(&dir);
+    return rc;
+}
+
+static enum err_code recover_one(struct manifest *m, struct event *ev, bool in_agent, bool *is_done,
+                                 struct err *e)
+{
+    bool whole = false;
+    enum err_code rc = in_agent ? ERR_OK : is_complete(m, ev->job, &whole, e);
+
+    *is_done = false;
+    if (rc)
+        return rc;
+    if (whole) {
+        ev->type = EVENT_DONE;
+        ev->message = "its result was complete when the coordinator came back";
+        rc = manifest_apply(m, ev, 1, e);
+        *is_done = rc == ERR_OK;
+        if (!rc || !m->bad_job)
+            return rc;
+    }
+    ev->type = EVENT_RETRY;
+    ev->class = ERR_CLASS_EXTERNAL;
+    ev->exit_code = 75; /* stopped: free */
+    ev->message = "the coordinator ended";
+    return manifest_apply(m, ev, 1, e);
+}
+
+enum err_code manifest_recover(struct manifest *m, int64_t wall_ms, int64_t *n_done, int64_t *n_again,
+                               struct err *e)
+{
+    enum err_code rc;
+
+    *n_done = *n_again = 0;
+    for (;;) {
+        struct event ev = {.rank = -1, .wall_ms = wall_ms};
+        bool in_agent, is_done;
+        sqlite3_stmt *row;
+
+        rc = db_row(m, ST_LEASED, &row, e, "");
+        if (rc || !row)
+            return rc;
+        ev.job = sqlite3_column_int64(row, 0);
+        ev.epoch = sqlite3_column_int64(row, 1);
+        in_agent = sqlite3_column_int(row, 2);
+        db_done(row);
+        rc = recover_one(m, &ev, in_agent, &is_done, e);
+        if (rc)
+            return rc;
+        *n_done += is_done;
+        *n_again += !is_done;
+    }
+}
+
+static enum err_code requeue(struct manifest *m, int64_t job, int64_t epoch, int64_t wall_ms,
+                             const char *why, struct err *e)
+{
+    struct event ev = {.type = EVENT_REQUEUE, .job = job, .epoch = epoch, .rank = -1, .wall_ms = wall_ms,
+                       .message = why};
+
+    return manifest_apply(m, &ev, 1, e);
+}
+
+/* Every skipped job whose inputs no longer stand in its way, in order, so chains follow. */
+static enum err_code rearm_skipped(struct manifest *m, int64_t wall_ms, int64_t *n, struct err *e)
+{
+    int64_t after = 0, epoch;
+    enum err_code rc;
+
+    for (;;) {
+        sqlite3_stmt *row;
+
+        rc = db_row(m, ST_REARM_SKIPPED, &row, e, "i", after);
+        if (rc || !row)
+            return rc;
+        after = sqlite3_column_int64(row, 0);
+        epoch = sqlite3_column_int64(row, 1);
+        db_done(row);
+        rc = requeue(m, after, epoch, wall_ms, "its inputs are tried again", e);
+        if (rc)
+            return rc;
+        ++*n;
+    }
+}
+
+enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, int64_t wall_ms, int64_t *n, struct err *e)
+{
+    int64_t job, epoch;
+    enum err_code rc;
+
+    for (*n = 0;; ++*n) {
+        sqlite3_stmt *row;
+
+        rc = db_row(m, ST_REARM, &row, e, "i", sweep_id);
+        if (rc || !row)
+            break;
+        job = sqlite3_column_int64(row, 0);
+        epoch = sqlite3_column_int64(row, 1);
+        db_done(row);
+        rc = requeue(m, job, epoch, wall_ms, "the sweep was started again", e);
+        if (rc)
+            break;
+    }
+    return rc || *n == 0 ? rc : rearm_skipped(m, wall_ms, n, e);
+}
+
+static enum err_code record_fix(struct manifest *m, int64_t job, const char *fix, const char *note,
+                                int64_t wall_ms, struct err *e)
+{
+    const char *who = getenv("USER");
+    enum err_code rc = db_begin(m, e);
+
+    if (!rc)
+        rc = db_run(m, ST_FIX_ADD, e, "iittt", job, wall_ms, fix, who ? who : "unknown", note);
+    if (!rc)
+        return db_commit(m, e);
+    db_rollback(m);
+    return rc;
+}
+
+enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
+                               int64_t wall_ms, int64_t *n, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_JOB_TROUBLE, &row, e, "i", job);
+    int64_t epoch = 0;
+
+    *n = 0;
+    if (rc)
+        return rc;
+    if (!row)
+        return err_set(e, ERR_NOT_FOUND, "job %lld: not in the manifest", (long long)job);
+    epoch = sqlite3_column_int64(row, 0);
+    if (!sqlite3_column_int(row, 1))
+        rc = err_set(e, ERR_INVALID, "%s is %s: only a failed, quarantined, skipped or cancelled job goes back",
+                     db_text(row, 3), db_text(row, 2));
+    else if (!fix && strcmp(db_text(row, 4), "code") == 0)
+        rc = err_set(e, ERR_INVALID, "%s failed by a fault of the code: say what mends it with --fix COMMIT",
+                     db_text(row, 3));
+    db_done(row);
+    if (!rc && fix)
+        rc = record_fix(m, job, fix, note, wall_ms, e);
+    if (!rc)
+        rc = requeue(m, job, epoch, wall_ms, note ? note : "put back by hand", e);
+    if (rc)
+        return rc;
+    *n = 1;
+    return rearm_skipped(m, wall_ms, n, e);
+}
+
+enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed, int64_t *cause,
+                                      struct err *e)
+{
+    enum err_code rc = db_i64(m, ST_REQUIRE_MISSED, 0, cause, e, "i", job);
+
+    *is_missed = *cause != 0;
+    return rc;
+}
+
+/* --- links --- */
+
+static enum err_code make_link(const char *at, const char *to, struct err *e)
+{
+    struct buf parent = {0}, rel = {0};
+    enum err_code rc = ERR_OK;
+
+    buf_add(&parent, at, (size_t)(strrchr(at, '/') - at));
+    fs_relative(&rel, parent.data, to);
+    if (symlink(rel.data, at) != 0 && errno != EEXIST)
+        rc = err_errno(e, errno, "link %s", at);
+    buf_free(&parent);
+    buf_free(&rel);
+    return rc;
+}
+
+enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e)
+{
+    struct buf folder = {0}, at = {0}, to = {0};
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_SWEEP_NAME, &row, e, "i", sweep_id);
+
+    if (rc || !row)
+        return rc;
+    buf_fmt(&folder, "%s/experiments/%s", m->results, db_text(row, 0));
+    db_done(row);
+    rc = db_row(m, ST_LINKS, &row, e, "i", sweep_id);
+    if (!rc && row)
+        rc = fs_mkdirs(folder.data, e);
+    while (!rc && row) {
+        buf_reset(&at);
+        buf_reset(&to);
+        buf_fmt(&at, "%s/%s", folder.data, db_text(row, 1));
+        buf_fmt(&to, "%s/experiments/%s/%s", m->results, db_text(row, 0), db_text(row, 1));
+        rc = make_link(at.data, to.data, e);
+        if (rc)
+            db_done(row);
+        else
+            rc = db_next(m, &row, e);
+    }
+    buf_free(&folder);
+    buf_free(&at);
+    buf_free(&to);
+    return rc;
+}

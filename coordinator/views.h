@@ -1,0 +1,16 @@
+/* views.h - the views that users query, as SQL text made from the rows of knobs and metrics.
+ *
+ * Nothing here talks to SQLite.  docs/manifest.md describes every view and column.
+ */
+#pragma once
+#include "common/buf.h"
+
+/* DROP and CREATE statements of every view. */
+void views_sql(struct buf *out);
+
+/* Name of a metric as a column of `runs`: a metric that shares its name with a knob is
+ * <name>_done there. */
+void views_metric_column(const char *metric, struct buf *out);
+
+/* Names of all knob columns in the order of the views; returns how many (at most `max`). */
+size_t views_knobs(const char **names, size_t max);

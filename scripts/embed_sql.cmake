@@ -1,0 +1,18 @@
+# Writes OUT: the migrations of SRC/*.sql as a C table, in order of their numbers.
+file(GLOB files ${SRC}/*.sql)
+list(SORT files)
+set(rows "")
+set(text "/* schema.h - made by scripts/embed_sql.cmake from schema/NNN_*.sql. */\n#pragma once\n")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  math(EXPR number "${number}")
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)"
+         "\\1\n" bytes "${bytes}")
+  string(APPEND text "static const char schema_${number}[] = {\n${bytes}0};\n")
+  string(APPEND rows "    {${number}, \"${name}\", schema_${number}},\n")
+endforeach()
+string(APPEND text "static const struct {\n    int version;\n    const char *name, *sql;\n} schema_steps[] = {\n${rows}};\n")
+file(WRITE ${OUT} "${text}")

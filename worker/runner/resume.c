@@ -1,0 +1,108 @@
+/* resume.c - the state of a job between attempts: the code's ckpt, and the series logged so far. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "worker/nn/ckpt.h"
+#include "worker/runner/outputs.h"
+
+#define STATE_FILE "checkpoints/state.pt"
+
+/* A logged point as it is saved; `name` counts lines of the names. */
+struct saved_point {
+    int64_t name, step;
+    double value;
+};
+
+enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e)
+{
+    struct job_private *p = j->priv;
+    struct saved_point *points = calloc(p->n_points ? p->n_points : 1, sizeof *points);
+    struct buf names = {0};
+    enum err_code rc;
+
+    if (!points)
+        return err_set(e, ERR_NOMEM, "checkpoint: %zu points", p->n_points);
+    for (size_t i = 0; i < p->n_points; i++)
+        points[i] = (struct saved_point){(int64_t)p->points[i].name, p->points[i].step,
+                                         p->points[i].value};
+    for (size_t i = 0; i < p->n_names; i++)
+        buf_fmt(&names, "%s\n", p->series_names[i]);
+    ckpt_extra_set(c, "series.names", names.data, names.len);
+    ckpt_extra_set(c, "series.points", points, p->n_points * sizeof *points);
+    rc = ckpt_save(c, job_path(j, STATE_FILE), j->id, e);
+    buf_free(&names);
+    free(points);
+    return rc ? err_wrap(e, "checkpoint") : ERR_OK;
+}
+
+/* The names as lines of a text of n bytes; appended to *out, as many as there are. */
+static size_t split_lines(const char *text, size_t n, char **out, size_t max)
+{
+    size_t count = 0;
+
+    while (n && count < max) {
+        const char *end = memchr(text, '\n', n);
+        struct buf line = {0};
+
+        if (!end)
+            break;
+        buf_add(&line, text, (size_t)(end - text));
+        out[count++] = buf_steal(&line);
+        n -= (size_t)(end - text) + 1;
+        text = end + 1;
+    }
+    return count;
+}
+
+static void restore_series(struct job *j, const struct ckpt *c)
+{
+    enum { NAMES_MAX = 1024 };
+    char *names[NAMES_MAX];
+    size_t n_text, n_bytes;
+    const char *text = ckpt_extra(c, "series.names", &n_text);
+    const void *points = ckpt_extra(c, "series.points", &n_bytes);
+    size_t n_names = split_lines(text, n_text, names, NAMES_MAX);
+
+    j->priv->n_points = 0; /* what was logged before the load is in the state, if it mattered */
+    for (size_t i = 0; i < n_bytes / sizeof(struct saved_point); i++) {
+        struct saved_point pt;
+
+        memcpy(&pt, (const char *)points + i * sizeof pt, sizeof pt);
+        if (pt.name >= 0 && (uint64_t)pt.name < n_names)
+            job_series(j, names[pt.name], pt.step, pt.value);
+    }
+    for (size_t i = 0; i < n_names; i++)
+        free(names[i]);
+}
+
+bool job_checkpoint_load(struct job *j, struct ckpt *c)
+{
+    bool is_found;
+    struct err e;
+
+    ckpt_load(c, job_path(j, STATE_FILE), j->id, &is_found, &e);
+    if (is_found)
+        restore_series(j, c);
+    else if (e.text[0])
+        log_warn("job.resume", "job=%s from=start why=\"%s\"", j->run_id, e.text);
+    return is_found;
+}
+
+void job_checkpoint_drop(struct job *j)
+{
+    static const char *const suffixes[] = {"", ".prev", ".next", ".next.part"};
+    struct buf path = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        buf_reset(&path);
+        buf_fmt(&path, "%s/%s%s", j->dir, STATE_FILE, suffixes[i]);
+        unlink(path.data);
+    }
+    buf_reset(&path);
+    buf_fmt(&path, "%s/checkpoints", j->dir);
+    rmdir(path.data); /* stays if the job has put anything there */
+    buf_free(&path);
+}
