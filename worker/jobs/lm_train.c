@@ -100,6 +100,19 @@ static bool is_finished(const struct train *s)
 }
 
 /* --- the loop ----------------------------------------------------------------------------- */
+static void log_epoch(struct train *s)
+{
+    const struct lm_point *p = &s->t.at.last;
+    int64_t i = s->t.at.epoch;
+
+    job_series(s->j, "train_loss", i, p->train_loss);
+    job_series(s->j, "val_loss", i, p->val_loss);
+    job_series(s->j, "train_acc", i, p->train_acc);
+    job_series(s->j, "val_acc", i, p->val_acc);
+    job_series(s->j, "lr", i, p->lr);
+    job_series(s->j, "grad_norm", i, p->grad_norm);
+}
+
 static enum err_code step(struct train *s, struct err *e)
 {
     struct lm_trainer *t = &s->t;
@@ -109,8 +122,10 @@ static enum err_code step(struct train *s, struct err *e)
     if (rc)
         return rc;
     s->rows += (t->at.n_seen - seen) / (int64_t)t->task.n_answers;
-    if (lm_trainer_epoch_is_over(t))
+    if (lm_trainer_epoch_is_over(t)) {
         lm_trainer_end_epoch(t);
+        log_epoch(s);
+    }
     job_progress(s->j, t->adam.t, s->n_total, "epoch %" PRId64 ", val_acc %.4f", t->at.epoch,
                  t->at.epoch ? t->at.last.val_acc : t->at.best_val_acc);
     return ERR_OK;
@@ -138,20 +153,6 @@ static enum err_code loop(struct train *s, struct err *e)
 }
 
 /* --- what it leaves ----------------------------------------------------------------------- */
-static void report_series(struct train *s)
-{
-    for (int64_t i = 0; i < s->t.at.epoch; i++) {
-        const struct lm_point *p = &s->t.history[i];
-
-        job_series(s->j, "train_loss", i + 1, p->train_loss);
-        job_series(s->j, "val_loss", i + 1, p->val_loss);
-        job_series(s->j, "train_acc", i + 1, p->train_acc);
-        job_series(s->j, "val_acc", i + 1, p->val_acc);
-        job_series(s->j, "lr", i + 1, p->lr);
-        job_series(s->j, "grad_norm", i + 1, p->grad_norm);
-    }
-}
-
 static void report_metrics(struct train *s, double train_acc, double wall_s)
 {
     const struct lm_progress *at = &s->t.at;
@@ -207,7 +208,6 @@ static enum err_code finish(struct train *s, int64_t start_us, struct err *e)
     lm_trainer_evaluate(&s->t, true, &loss, &acc);
     if (lm_save(&s->t.lm, &o, job_path(s->j, LM_FILE), e))
         return e->code;
-    report_series(s);
     report_metrics(s, acc, wall_s);
     summarise(s);
     return ERR_OK;

@@ -45,8 +45,7 @@ size_t lm_trainer_bytes(const struct lm_train_cfg *k)
     nodes = rows * (t.answer_pos + t.n_answers);
     return task_bytes(&t) + batch_bytes(rows, t.answer_pos + t.n_answers, t.n_answers) +
            lm_bytes(&c, true) + lm_acts_bytes(&c, nodes, rows * t.n_answers, true) +
-           arena_need(lm_n_flat(&c), sizeof(real)) + 2 * arena_need(t.n, sizeof(uint32_t)) +
-           arena_need((size_t)k->epochs, sizeof(struct lm_point));
+           arena_need(lm_n_flat(&c), sizeof(real)) + 2 * arena_need(t.n, sizeof(uint32_t));
 }
 
 /* A fresh permutation of the training examples, from the epoch's own stream. */
@@ -77,7 +76,6 @@ void lm_trainer_init(struct lm_trainer *t, const struct lm_train_cfg *k, struct 
     lm_randomise(&t->lm, seed_of(k, k->seed_init));
     lm_acts_init(&t->acts, &c, t->batch.n_max, rows * t->task.n_answers, true, a);
     t->best = arena_new(a, real, lm_n_flat(&c));
-    t->history = arena_new(a, struct lm_point, (size_t)k->epochs);
     t->order = arena_new(a, uint32_t, t->task.n);
     t->epoch_order = arena_new(a, uint32_t, t->task.n);
     t->n_train = task_split(&t->task, k->train_fraction, seed_of(k, k->seed_data), t->order);
@@ -152,7 +150,7 @@ void lm_trainer_end_epoch(struct lm_trainer *t)
     p->train_acc = (double)at->n_right / (double)at->n_seen;
     p->grad_norm = at->norm_sum / (double)at->step;
     lm_trainer_evaluate(t, false, &p->val_loss, &p->val_acc);
-    t->history[at->epoch++] = *p;
+    at->epoch++;
     if (p->val_acc >= 0.99 && !at->first_epoch_99)
         at->first_epoch_99 = at->epoch;
     if (p->val_acc > at->best_val_acc) {
@@ -182,7 +180,6 @@ void lm_trainer_state(struct lm_trainer *t, struct ckpt *c)
     const size_t bytes = t->lm.n_flat * sizeof(real);
 
     ckpt_bytes(c, "progress", &t->at, sizeof t->at);
-    ckpt_bytes(c, "history", t->history, (size_t)t->cfg.epochs * sizeof *t->history);
     ckpt_bytes(c, "weights", t->lm.flat[0], bytes);
     ckpt_bytes(c, "moment 1", t->lm.flat[2], bytes);
     ckpt_bytes(c, "moment 2", t->lm.flat[3], bytes);

@@ -2,8 +2,7 @@
  *
  * Everything that decides the result is in here and in the knobs; the job around it (progress,
  * series, stops, files) only calls.  The order of epoch i is drawn from its own stream, so the
- * state between two steps is: weights, moments, the best weights, the history and struct
- * lm_progress.
+ * state between two steps is: weights, moments, the best weights and struct lm_progress.
  */
 #pragma once
 #include "common/kinds/lm_train.h"
@@ -38,7 +37,6 @@ struct lm_trainer {
     struct adam adam;
     struct lm_progress at;
     real *best;                /* [n_flat] weights of the best epoch */
-    struct lm_point *history;  /* [epochs] those completed */
     uint32_t *order;           /* [n] the split: training examples, then validation */
     uint32_t *epoch_order;     /* [n_train] */
     size_t n_train, steps_an_epoch;
