@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "coordinator/manifest_query.h"
 
 enum { RETRY_US = 50000 };
 
@@ -68,6 +69,25 @@ enum err_code manifest_lock(const char *results, int64_t wait_ms, int *fd, struc
     }
     buf_free(&path);
     return rc;
+}
+
+void query_holder(const char *results, struct buf *out)
+{
+    struct flock ask = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct buf path = {0};
+    char text[512];
+    ssize_t n;
+    int fd;
+
+    buf_fmt(&path, "%s/%s.lock", results, MANIFEST_FILE);
+    fd = open(path.data, O_RDWR | O_CLOEXEC); /* a write lock is asked about, so O_RDWR */
+    if (fd >= 0) {
+        n = fcntl(fd, F_OFD_GETLK, &ask) == 0 && ask.l_type != F_UNLCK ? pread(fd, text, sizeof text, 0) : 0;
+        for (ssize_t i = 0; i < n && text[i] != '\n'; i++)
+            buf_char(out, text[i]);
+        close(fd);
+    }
+    buf_free(&path);
 }
 
 void manifest_unlock(int fd)

@@ -23,6 +23,9 @@ MUST_CHECK enum err_code query_job(struct query *q, const char *text, int64_t *j
 /* A sweep's row; ERR_NOT_FOUND names the nearest. */
 MUST_CHECK enum err_code query_sweep(struct query *q, const char *name, int64_t *sweep, struct err *e);
 
+/* "host X pid Y since Z" of the coordinator that holds the manifest; no text if none does. */
+void query_holder(const char *results, struct buf *out);
+
 const char *manifest_sqlite_version(void);
 /* PRAGMA integrity_check and foreign_key_check: the first complaint, "" if there is none. */
 MUST_CHECK enum err_code query_integrity(struct query *q, struct buf *out, struct err *e);

@@ -1,0 +1,178 @@
+/* tables.c - see tables.h. */
+#include "coordinator/tables.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/kinds/kind.h"
+#include "coordinator/opts.h"
+
+#define BY_SWEEP "sweep = ?1"
+#define BY_JOB                                                                                     \
+    "job IN (SELECT lower(hex(j.digest)) FROM sweep s JOIN sweep_job sj ON sj.sweep = s.id AND "   \
+    "sj.revision = s.revision JOIN job j ON j.id = sj.job WHERE s.name = ?1)"
+#define JOB_OF(x) "(SELECT lower(hex(digest)) FROM job WHERE id = " x ") AS job"
+#define RUN_OF(x) "(SELECT run_name FROM job WHERE id = " x ") AS run_id"
+
+static const struct {
+    const char *name, *from, *sweep;
+} sources[] = {
+    {"runs", "runs", BY_SWEEP},
+    {"summary", "summary", BY_SWEEP},
+    {"stability", "stability", BY_SWEEP},
+    {"pareto", "pareto", BY_SWEEP},
+    {"metrics", "metrics", BY_SWEEP},
+    {"series", "series", BY_JOB},
+    {"pairs", "pairs", BY_JOB},
+    {"failures", "failures", BY_SWEEP},
+    {"attempts",
+     "(SELECT " RUN_OF("a.job") ", " JOB_OF("a.job") ", epoch, rank, host, outcome, class, exit_code, signal, wall_s,"
+     " cpu_s, maxrss_kib, message FROM attempt a ORDER BY granted_ms, epoch)", BY_JOB},
+    {"slowest", "(SELECT sweep, stage, kind, run_id, job, wall_s, host FROM runs WHERE state = 'done' ORDER BY wall_s DESC)",
+     BY_SWEEP},
+    {"artifacts",
+     "(SELECT " RUN_OF("a.job") ", " JOB_OF("a.job") ", path, bytes, lower(hex(sha256)) AS sha256 FROM artifact a)",
+     BY_JOB},
+    {"fixes", "(SELECT " RUN_OF("f.job") ", " JOB_OF("f.job") ", commit_id, who, note FROM fix f)", BY_JOB},
+    {"definitions", "(SELECT name, long_name, unit, better, is_volatile, help FROM metric_name)", NULL},
+};
+
+void tables_names(struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+        buf_fmt(out, "%s%s", i ? ", " : "", sources[i].name);
+}
+
+static enum err_code unknown(const char *name, struct err *e)
+{
+    const char *names[ARRAY_LEN(sources)], *near;
+    struct buf all = {0};
+    enum err_code rc;
+
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+        names[i] = sources[i].name;
+    near = opts_nearest(names, ARRAY_LEN(names), name);
+    tables_names(&all);
+    if (near)
+        rc = err_set(e, ERR_NOT_FOUND, "%s: no such table (did you mean %s?)", name, near);
+    else
+        rc = err_set(e, ERR_NOT_FOUND, "%s: no such table; there are %s", name, all.data);
+    buf_free(&all);
+    return rc;
+}
+
+/* "a,b" as quoted identifiers. */
+static void add_columns(struct buf *sql, const char *list)
+{
+    buf_char(sql, '"');
+    for (; *list; list++) {
+        if (*list == ',')
+            buf_str(sql, "\",\"");
+        else if (*list == '"')
+            buf_str(sql, "\"\"");
+        else if (*list != ' ')
+            buf_char(sql, *list);
+    }
+    buf_char(sql, '"');
+}
+
+enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out, struct err *e)
+{
+    struct buf sql = {0};
+    size_t i = 0;
+    int64_t id;
+    enum err_code rc;
+
+    while (i < ARRAY_LEN(sources) && strcmp(sources[i].name, a->name) != 0)
+        i++;
+    if (i == ARRAY_LEN(sources))
+        return unknown(a->name, e);
+    rc = a->sweep ? query_sweep(q, a->sweep, &id, e) : ERR_OK;
+    if (rc)
+        return rc;
+    buf_str(&sql, "SELECT ");
+    if (a->columns)
+        add_columns(&sql, a->columns);
+    else
+        buf_char(&sql, '*');
+    buf_fmt(&sql, " FROM %s WHERE %s", sources[i].from, a->sweep && sources[i].sweep ? sources[i].sweep : "?1 IS ?1");
+    if (a->where)
+        buf_fmt(&sql, " AND (%s)", a->where);
+    if (a->order)
+        buf_fmt(&sql, " ORDER BY %s", a->order);
+    if (a->limit > 0)
+        buf_fmt(&sql, " LIMIT %lld", (long long)a->limit);
+    rc = query_table(q, out, e, sql.data, "t", a->sweep);
+    buf_free(&sql);
+    return rc ? err_wrap(e, "table %s", a->name) : ERR_OK;
+}
+
+/* A knob whose every value is its default says nothing to a reader. */
+static bool is_plain_knob(const struct table *t, size_t col)
+{
+    for (size_t i = 0; i < kind_count(); i++)
+        if (cfg_find(kind_at(i)->fields, kind_at(i)->n_fields, t->cols[col]))
+            return true;
+    return false;
+}
+
+void tables_trim(struct table *t)
+{
+    const char *keep[256];
+    size_t n = 0;
+
+    table_drop_empty(t);
+    for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(keep); c++)
+        if (!is_plain_knob(t, c) && strcmp(t->cols[c], "job") != 0)
+            keep[n++] = t->cols[c];
+    if (t->n_rows > 1) {
+        char names[256][64];
+
+        for (size_t i = 0; i < n; i++) {
+            snprintf(names[i], sizeof names[i], "%s", keep[i]);
+            keep[i] = names[i];
+        }
+        table_drop_constant(t, keep, n);
+    }
+}
+
+/* Columns shown when they vary (knobs), then the figures. */
+static void pick_stability(struct table *t)
+{
+    static const char *const figures[] = {"n_seeds",   "pwmcc_mean", "pwmcc_std",  "ci_low",
+                                          "ci_high",   "random_mean", "ratio",     "ratio_ci_low",
+                                          "ratio_ci_high", "p_value", "ev_mean",   "l0_mean",
+                                          "dead_pct_mean", "erank"};
+    const char *names[64];
+    size_t n = 0, from = t->n_cols;
+
+    for (size_t c = 0; c < t->n_cols; c++)
+        if (strcmp(t->cols[c], "n_seeds") == 0)
+            from = c;
+    for (size_t c = 0; c < from && n < 40; c++)
+        if (is_plain_knob(t, c) || strcmp(t->cols[c], "stage") == 0)
+            names[n++] = t->cols[c];
+    for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+        names[n++] = figures[i];
+    table_select(t, names, n);
+}
+
+enum err_code tables_stability(struct query *q, const char *sweep, bool colour, struct buf *out, struct err *e)
+{
+    static const char *const always[] = {"n_seeds", "pwmcc_mean", "pwmcc_std", "ci_low",  "ci_high",
+                                         "random_mean", "ratio", "ratio_ci_low", "ratio_ci_high",
+                                         "p_value", "ev_mean", "l0_mean", "dead_pct_mean", "erank",
+                                         "task", "arch", "d_sae", "k"};
+    struct tables_ask ask = {.name = "stability", .sweep = sweep, .order = "stage, task, layer, hook, arch, d_sae, k, run_id"};
+    struct table t = {0};
+    enum err_code rc = tables_get(q, &ask, &t, e);
+
+    if (!rc && t.n_rows) {
+        table_drop_empty(&t);
+        table_drop_constant(&t, always, ARRAY_LEN(always));
+        pick_stability(&t);
+        table_print(&t, TABLE_TEXT, colour, out);
+    }
+    table_free(&t);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* tables.h - the tables that commands print: views and stored queries by name.
+ */
+#pragma once
+#include "coordinator/manifest_query.h"
+
+struct tables_ask {
+    const char *name;           /* a view or a stored query */
+    const char *sweep;          /* NULL: all */
+    const char *where;          /* SQL condition over its columns, or NULL */
+    const char *columns;        /* "a,b,c", or NULL: all */
+    const char *order;          /* SQL, or NULL */
+    int64_t limit;              /* 0: none */
+};
+
+MUST_CHECK enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out,
+                                    struct err *e);
+/* "runs, summary, ...", for messages. */
+void tables_names(struct buf *out);
+/* What a person wants to see of it: no ids, no columns without a value or, beside the ones that
+ * matter, with one value only. */
+void tables_trim(struct table *t);
+
+/* The stability table of a sweep, as `saegrid run` prints it at the end; no text if the sweep has
+ * no finished sae_compare. */
+MUST_CHECK enum err_code tables_stability(struct query *q, const char *sweep, bool colour, struct buf *out,
+                                          struct err *e);
