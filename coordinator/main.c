@@ -17,6 +17,8 @@ struct command {
 
 static const struct command commands[] = {
     {"plan", cmd_plan, "print the jobs of a sweep, their dependencies and an estimate", "Sweeps"},
+    {"run", cmd_run, "run a sweep on this machine", NULL},
+    {"serve", cmd_serve, "coordinate a sweep under mpirun or srun", NULL},
     {"kinds", cmd_kinds, "job kinds, their knobs, inputs and metrics", NULL},
     {"schema", cmd_schema, "JSON Schema of sweep files, for editors", NULL},
     {"status", cmd_status, "how far each sweep is, what runs, what failed", "Look"},
