@@ -1,6 +1,7 @@
 /* serve.c - see serve.h. */
 #include "coordinator/serve.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ enum {
     BUSY_US = 20000,           /* after the last event: poll every 0.1 ms for so long, */
     WARM_US = 1000000,         /* then every ms, then every 5 ms; paused agents wait longer */
     DRAIN_MS = 20000,          /* a drain becomes "now" after so long */
+    LOOK_MS = 500,             /* between looks at our parent and at the number of agents */
+    ALONE_MS = 60000,          /* without any agent: give up */
     STORAGE_RETRY_US = 1000000
 };
 
@@ -419,9 +422,22 @@ static void receive(struct serve *s)
 
 /* --- the loop ----------------------------------------------------------------------------- */
 
+/* True if whoever started us is gone; also keeps since when there is no agent. */
+static bool look_around(struct serve *s)
+{
+    if (now_ms(s) < s->next_look_ms)
+        return false;
+    s->next_look_ms = now_ms(s) + LOOK_MS;
+    if (core_n_agents(&s->core) > 0 || s->is_starting)
+        s->alone_since_ms = 0;
+    else if (!s->alone_since_ms)
+        s->alone_since_ms = now_ms(s);
+    return s->config.parent > 0 && kill(s->config.parent, 0) && errno == ESRCH;
+}
+
 static void obey_signals(struct serve *s)
 {
-    int want = *s->config.drain;
+    int want = look_around(s) ? 2 : *s->config.drain;
 
     if (s->drain_seen == 1 && now_ms(s) - s->drain_ms > DRAIN_MS)
         want = 2;
@@ -441,6 +457,11 @@ static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
         return false;
     if (core_is_settled(&s->core))
         return true;
+    if (s->alone_since_ms && now_ms(s) - s->alone_since_ms > ALONE_MS) {
+        *why = err_set(e, ERR_UNAVAILABLE, "no agent is left, and %zu jobs are to go",
+                       core_n(&s->core, JOB_WAITING) + core_n(&s->core, JOB_READY));
+        return true;
+    }
     bool is_late = s->drain_seen >= 2 && now_ms(s) - s->drain_ms > 3000;
     if (!core_is_drained(&s->core) && !is_late)
         return false;

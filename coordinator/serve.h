@@ -9,6 +9,7 @@
  */
 #pragma once
 #include <signal.h>
+#include <sys/types.h>
 
 #include "common/clock.h"
 #include "common/link.h"
@@ -24,6 +25,7 @@ struct serve_config {
     enum progress_mode progress;
     FILE *out;                            /* progress and failures, for people */
     const volatile sig_atomic_t *drain;   /* 0; 1: drain; 2 and more: now */
+    pid_t parent;                         /* stop when it has ended; 0: nobody */
 };
 
 struct serve {
@@ -43,7 +45,7 @@ struct serve {
     char bad_why[1024];
     int64_t last_busy_us;
     int drain_seen;
-    int64_t drain_ms;
+    int64_t drain_ms, next_look_ms, alone_since_ms;
     bool is_starting, has_failed;
 };
 
@@ -51,7 +53,8 @@ struct serve {
 MUST_CHECK enum err_code serve_open(struct serve *s, const struct serve_config *config,
                                     struct manifest *m, struct link *link,
                                     const struct clock *clock, struct err *e);
-/* Until the sweep has settled (ERR_OK), is drained (ERR_STOPPED), or storage stays broken. */
+/* Until the sweep has settled (ERR_OK), is drained (ERR_STOPPED), no agent is left
+ * (ERR_UNAVAILABLE), or storage stays broken. */
 MUST_CHECK enum err_code serve_run(struct serve *s, struct err *e);
 /* SHUTDOWN to every rank; waits up to `wait_ms` for those that are up to say BYE. */
 void serve_shutdown(struct link *link, const struct clock *clock, int64_t wait_ms, struct serve *s);

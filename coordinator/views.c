@@ -80,20 +80,18 @@ static void default_value(struct buf *out, const struct cfg_field *f)
 
 static void knob_value(struct buf *out, const char *name)
 {
-    bool any = false;
-
-    buf_fmt(out, "coalesce(json_extract(j.knobs, '$.%s'), ", name);
+    buf_str(out, "CASE kd.name");
     for (size_t i = 0; i < kind_count(); i++) {
         const struct job_kind *k = kind_at(i);
         const struct cfg_field *f = cfg_find(k->fields, k->n_fields, name);
 
         if (!f)
             continue;
-        buf_fmt(out, "%s WHEN '%s' THEN ", any ? "" : "CASE kd.name", k->name);
+        buf_fmt(out, " WHEN '%s' THEN coalesce(json_extract(j.knobs, '$.%s'), ", k->name, name);
         default_value(out, f);
-        any = true;
+        buf_char(out, ')');
     }
-    buf_fmt(out, "%sjson_extract(c.json, '$.%s')) AS \"%s\"", any ? " END, " : "", name, name);
+    buf_fmt(out, " ELSE json_extract(c.json, '$.%s') END AS \"%s\"", name, name);
 }
 
 static void knob_columns(struct buf *out, bool with_seeds)

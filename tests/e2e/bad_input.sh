@@ -100,7 +100,7 @@ pass 'every error of a file is reported at once'
 
 # --- files
 expect 65 sg plan "$work"
-says 'director'
+says 'folder|director'
 expect 65 sg plan nosuch.yaml
 says 'nosuch\.yaml'
 stage '{kind: mock}' >good.yaml

@@ -1,0 +1,29 @@
+/* start.h - what `run` and `serve` do alike before any job runs: read, check and record a sweep. */
+#pragma once
+#include "coordinator/manifest.h"
+#include "coordinator/opts.h"
+#include "coordinator/spec.h"
+
+struct start_opts {
+    const char *path, *profile, *results;
+    struct opts_list sets;
+    bool rearm;            /* the command was typed: quarantined jobs are tried again */
+};
+
+#define START_OPTIONS(o, results)                                                                  \
+    OPT_RESULTS(results),                                                                          \
+    OPT_LIST("set", 0, &(o)->sets, "STAGE.KNOB=VALUE", "override a knob or a parameter; may be repeated"), \
+    OPT_STR("profile", 0, &(o)->profile, "NAME", "profile of the sweep file")
+
+struct start {
+    struct manifest *manifest;
+    int64_t sweep_id, n_jobs, n_new;
+};
+
+/* Reads and checks; nothing is written.  On failure `errors` holds one line an error. */
+MUST_CHECK enum err_code start_spec(const struct start_opts *o, struct spec **out,
+                                    struct buf *errors, struct err *e);
+/* Opens the manifest (waiting 10 s for another coordinator), records the sweep, takes up what an
+ * earlier coordinator left.  On failure nothing is open. */
+MUST_CHECK enum err_code start_manifest(const struct start_opts *o, const struct spec *spec,
+                                        int64_t wall_ms, struct start *out, struct err *e);
