@@ -5,28 +5,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "coordinator/tables.h"
+
 #define OF_SWEEP                                                                                   \
     " FROM sweep s JOIN sweep_job sj ON sj.sweep = s.id AND sj.revision = s.revision"              \
     " JOIN job j ON j.id = sj.job JOIN stage t ON t.id = sj.stage WHERE s.id = ?1"
 
-/* Figures of the view `stability` that the summary shows, in this order; other columns with
- * figures are left to `saegrid table stability`. */
-static const char *const shown[] = {"pwmcc_mean",  "pwmcc_std",     "ci_low",  "ci_high",
-                                    "random_mean", "ratio",         "ratio_ci_low",
-                                    "ratio_ci_high", "ev_mean",     "l0_mean", "dead_pct_mean",
-                                    "erank"};
-static const char *const hidden[] = {"sweep",          "stage",         "run_id",
-                                     "job",            "n_seeds",       "n_pairs",
-                                     "random_expected", "surrogate_mean", "untrained_mean",
-                                     "shuffled_mean",  "p_value"};
-
-static bool is_among(const char *name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
+/* Columns of the view `stability` that are no knobs. */
+static const char *const figures[] = {
+    "sweep",         "stage",         "run_id",          "job",            "n_seeds",
+    "n_pairs",       "pwmcc_mean",    "pwmcc_std",       "ci_low",         "ci_high",
+    "random_mean",   "random_expected", "surrogate_mean", "untrained_mean", "shuffled_mean",
+    "ratio",         "ratio_ci_low",  "ratio_ci_high",   "p_value",        "ev_mean",
+    "l0_mean",       "dead_pct_mean", "erank"};
 
 enum err_code summary_load(struct query *q, int64_t sweep, struct summary *out, struct err *e)
 {
@@ -109,7 +100,10 @@ static void add_cell(struct buf *out, const struct cell *c)
 
 static bool is_knob(const char *name)
 {
-    return !is_among(name, shown, ARRAY_LEN(shown)) && !is_among(name, hidden, ARRAY_LEN(hidden));
+    for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+        if (strcmp(name, figures[i]) == 0)
+            return false;
+    return true;
 }
 
 static bool varies(const struct table *t, size_t col)
@@ -190,21 +184,6 @@ void summary_sentence(const struct table *t, struct buf *out)
         buf_str(out, ", which includes 1): no agreement beyond chance is shown.");
 }
 
-static void select_shown(struct table *t)
-{
-    const char *names[256];
-    size_t n = 0;
-
-    for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(names) - ARRAY_LEN(shown); c++)
-        if (is_knob(t->cols[c]))
-            names[n++] = t->cols[c];
-    for (size_t i = 0; i < ARRAY_LEN(shown); i++)
-        names[n++] = shown[i];
-    table_select(t, names, n);
-    table_drop_empty(t);
-    table_drop_constant(t, shown, ARRAY_LEN(shown));
-}
-
 enum err_code summary_stability(struct query *q, const char *sweep, bool colour, struct buf *out,
                                 struct err *e)
 {
@@ -214,8 +193,7 @@ enum err_code summary_stability(struct query *q, const char *sweep, bool colour,
     if (!rc && t.n_rows) {
         struct buf sentence = {0};
         summary_sentence(&t, &sentence);
-        select_shown(&t);
-        table_print(&t, TABLE_TEXT, colour, out);
+        rc = tables_stability(q, sweep, colour, out, e);
         buf_fmt(out, "\n%s\n", sentence.data);
         buf_free(&sentence);
     }

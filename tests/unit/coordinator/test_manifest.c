@@ -379,6 +379,58 @@ static void test_gates_decide_alone_and_against_another_stage(void **state)
     manifest_close(m);
 }
 
+static int count_in_log(const char *dir, const char *what)
+{
+    struct buf path = {0}, text = {0};
+    struct err e;
+    int n = 0;
+
+    buf_fmt(&path, "%s/EXPERIMENT_LOG.md", dir);
+    if (fs_is_file(path.data) && fs_read(path.data, 1 << 20, &text, &e) == ERR_OK)
+        for (const char *p = text.data; (p = strstr(p, what)); p++)
+            n++;
+    buf_free(&path);
+    buf_free(&text);
+    return n;
+}
+
+static void test_failures_and_negatives_are_logged_once(void **state)
+{
+    struct spec s = mf_spec("chain", 2, 1);
+    struct event ev;
+    struct err e = {0};
+
+    use_chain();
+    struct manifest *m = open_ok(*state);
+    mf_add(m, &s, NULL);
+    mf_finish(m, 1, "value=1");
+    assert_int_equal(count_in_log(*state, "## "), 0);
+    mf_apply(m, EVENT_READY, 2, 0);
+    mf_apply(m, EVENT_GRANT, 2, 1);
+    ev = mf_event(EVENT_FAIL, 2, 1);
+    ev.class = ERR_CLASS_CODE;
+    ev.message = "SIGSEGV";
+    MF_OK(manifest_apply(m, &ev, 1, &e));
+    assert_int_equal(count_in_log(*state, "- Message: SIGSEGV"), 1);
+    assert_int_equal(count_in_log(*state, "failed, class code"), 1);
+    mf_apply(m, EVENT_REQUEUE, 2, 1);
+    mf_apply(m, EVENT_READY, 2, 1);
+    mf_apply(m, EVENT_GRANT, 2, 2);
+    ev = mf_event(EVENT_DONE, 2, 2);
+    ev.class = ERR_CLASS_SCIENCE;
+    ev.message = "diverged";
+    MF_OK(manifest_apply(m, &ev, 1, &e));
+    assert_int_equal(ask(m, "SELECT count(*) FROM runs WHERE verdict = 'negative'"), 1);
+    assert_int_equal(count_in_log(*state, "- Outcome: negative"), 1);
+    /* a crash after the append and before the mark */
+    assert_int_equal(sqlite3_exec(m->db, "UPDATE log_entry SET is_written = 0", NULL, NULL, NULL), SQLITE_OK);
+    manifest_close(m);
+    m = open_ok(*state);
+    assert_int_equal(ask(m, "SELECT sum(is_written) FROM log_entry"), 2);
+    assert_int_equal(count_in_log(*state, "<!-- entry "), 2);
+    manifest_close(m);
+}
+
 static void test_a_payload_resolves_values_of_other_jobs(void **state)
 {
     static const struct mf_job jobs[] = {
@@ -467,6 +519,7 @@ int main(void)
         TEST(test_the_same_command_rearms_quarantine_and_raised_timeouts),
         TEST(test_a_dead_coordinators_leases_are_free_again),
         TEST(test_gates_decide_alone_and_against_another_stage),
+        TEST(test_failures_and_negatives_are_logged_once),
         TEST(test_a_payload_resolves_values_of_other_jobs),
         TEST(test_a_folder_that_cannot_be_written_is_an_error),
         TEST(test_fifty_thousand_jobs_a_second_are_recorded),
