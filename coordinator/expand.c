@@ -117,8 +117,10 @@ static void read_source(struct expansion *x, const struct spec_stage *st, size_t
 
     if (!goes_on) {
         *from = x->n_inputs;
-        if (++x->gather == 0) /* wrapped: old marks could look new */
-            memset(x->seen, 0xff, x->n_jobs * sizeof *x->seen);
+        if (++x->gather == 0) { /* wrapped: old marks would look new */
+            memset(x->seen, 0, x->n_jobs * sizeof *x->seen);
+            x->gather = 1;
+        }
     }
     for (size_t i = 0; i < n; i++) {
         struct expand_input in = {
