@@ -83,7 +83,7 @@ struct sim {
     struct rng rng;
     struct core core;
     struct core_out out;
-    bool is_up, is_step_due, is_draining, agents_survive;
+    bool is_up, is_starting, is_step_due, is_draining, agents_survive;
     uint32_t server_life;
     struct sim_job *jobs;
     size_t n_jobs;

@@ -120,7 +120,9 @@ static void begin_next(struct sim *s, int rank)
         a->run++;
         if (j->script == SIM_POISON && j->beats_steps)
             say_step(s, rank, it, 7); /* it goes on from its checkpoint, and no further */
-        else if (j->beats_steps)
+        else if (!j->load.in_agent)
+            say_step(s, rank, it, 0);
+        if (j->script != SIM_POISON && j->beats_steps)
             sim_at(s, s->now_us + j->us / 2, SIM_HALF, rank, a->run);
         sim_at(s, s->now_us + j->us, SIM_END, rank, a->run);
         return;

@@ -38,19 +38,10 @@ static void commit(struct sim *s)
 
 void sim_server_rise(struct sim *s)
 {
-    bool has_more = true;
-
     sim_load(s, &s->core);
-    s->is_up = true;
+    s->is_up = s->is_starting = true;
     s->is_draining = s->is_step_due = false;
-    while (has_more) {
-        core_out_reset(&s->out);
-        has_more = core_start(&s->core, s->now_us / 1000, &s->out);
-        commit(s);
-    }
-    if (!s->config.is_calm)
-        sim_same(s);
-    sim_at(s, s->now_us, SIM_TICK, 0, 0);
+    sim_at(s, s->now_us + sim_between(s, 0, 50000), SIM_TICK, 0, 0); /* messages come before */
 }
 
 void sim_server_die(struct sim *s)
@@ -105,7 +96,7 @@ static void make_payloads(struct sim *s)
             continue;
         enum sim_script script = sim_job(s, r->job)->script;
         if (script == SIM_GATED) {
-            core_grant_skipped(&s->core, r->job, "gate not passed", &s->out);
+            core_grant_skipped(&s->core, r->job, 0, &s->out);
         } else if (script == SIM_NO_PAYLOAD) {
             err_set(&why, ERR_INVALID, "a value cannot be resolved");
             core_grant_failed(&s->core, r->job, &why, s->now_us / 1000, &s->out);
@@ -173,13 +164,16 @@ void sim_server_step(struct sim *s, bool is_tick)
     core_out_reset(&s->out);
     read_inbox(s);
     orders(s);
+    if (s->is_starting)
+        s->is_starting = core_start(&s->core, now_ms, &s->out);
     core_tick(&s->core, now_ms, &s->out);
-    core_grant(&s->core, now_ms, &s->out);
+    if (!s->is_starting)
+        core_grant(&s->core, now_ms, &s->out);
     make_payloads(s);
     if (dies_here(s, &s->n.crashes_before))
         return;
     commit(s);
-    if (!s->config.is_calm)
+    if (!s->config.is_calm && !s->is_starting)
         sim_same(s);
     if (dies_here(s, &s->n.crashes_after))
         return;
