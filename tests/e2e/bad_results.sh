@@ -11,8 +11,8 @@ expect 65 sg run good.yaml -j 1 --results "$work/file"
 says 'file'
 expect 65 sg run good.yaml -j 1 --results "$work/file/below"
 says 'file'
-expect 74 sg run good.yaml -j 1 --results /proc/saegrid
-says '/proc/saegrid'
+expect 74 sg run good.yaml -j 1 --results /sys/saegrid
+says '/sys/saegrid'
 same 'the file' "$(cat file)" text
 pass 'a results folder that cannot be made'
 
