@@ -143,7 +143,7 @@ static void put_frame(struct buf *b, const struct plot *p)
         const char *what, *text;
     } label[] = {{"title", p->title}, {"xlabel", p->x_label}, {"ylabel", p->y_label}};
 
-    buf_str(b, "set grid linecolor rgb '#d0d0d0'\nset border 3\nset tics nomirror\n"
+    buf_str(b, "set grid linetype 1 linewidth 0.5 linecolor rgb '#dddddd'\nset border 3\nset tics nomirror\n"
                "set key top right\nset boxwidth 1 relative\n");
     for (size_t i = 0; i < ARRAY_LEN(label); i++) {
         buf_fmt(b, "set %s ", label[i].what);

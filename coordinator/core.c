@@ -216,15 +216,13 @@ static bool has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
     return false;
 }
 
-static void start_job(struct core *c, uint32_t job, int64_t now_ms, struct core_out *o)
+static void start_job(struct core *c, uint32_t job, struct core_out *o)
 {
     struct job *j = &c->queue.jobs[job];
     uint32_t cause;
 
-    if (j->state == JOB_READY)
+    if (j->state == JOB_READY && j->at == QUEUE_NONE && !j->is_delayed)
         queue_push(&c->queue, job);
-    else if (j->state == JOB_LEASED)
-        adopt_loaded_lease(c, job, now_ms, o);
     if (j->state != JOB_WAITING)
         return;
     j->n_wait = count_open_inputs(&c->queue, job);
@@ -234,12 +232,21 @@ static void start_job(struct core *c, uint32_t job, int64_t now_ms, struct core_
         make_ready(c, job, o);
 }
 
+void core_prepare(struct core *c, int64_t now_ms, struct core_out *o)
+{
+    if (c->queue.is_linked)
+        return;
+    queue_link(&c->queue);
+    for (size_t i = 0; i < c->queue.n; i++)
+        if (c->queue.jobs[i].state == JOB_LEASED)
+            adopt_loaded_lease(c, (uint32_t)i, now_ms, o);
+}
+
 bool core_start(struct core *c, int64_t now_ms, struct core_out *o)
 {
-    if (!c->queue.is_linked)
-        queue_link(&c->queue);
+    core_prepare(c, now_ms, o);
     for (int i = 0; i < START_CHUNK && c->n_started < c->queue.n; i++)
-        start_job(c, c->n_started++, now_ms, o);
+        start_job(c, c->n_started++, o);
     return c->n_started < c->queue.n;
 }
 
@@ -259,7 +266,9 @@ void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o
     while (k->leases != QUEUE_NONE) {
         struct lease *l = &c->queue.leases[k->leases];
         struct core_end end = {.facts = {.class = ERR_CLASS_EXTERNAL,
-                                         .lost_alone = is_alone && !l->has_progress},
+                                         .never_began = !l->is_heard,
+                                         .lost_alone = is_alone && l->is_heard &&
+                                                       !l->has_progress},
                                .message = message};
         core_attempt_ended(c, l->job, &end, now_ms, o);
     }

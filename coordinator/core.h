@@ -60,7 +60,8 @@ void core_free(struct core *c);
 MUST_CHECK enum err_code core_add_job(struct core *c, const struct job *j, const int64_t *inputs,
                                       size_t n_inputs, struct err *e);
 
-/* Puts the loaded jobs in order, a few thousand a call; true while there is more to do. */
+/* Puts the loaded jobs in order, a few thousand a call; true while there is more to do.  Messages
+ * may come before and between. */
 bool core_start(struct core *c, int64_t now_ms, struct core_out *o);
 
 /* One message of one rank.  What makes no sense is dropped. */

@@ -12,6 +12,9 @@ void core_reply(struct core_out *o, struct core_reply r);
  * adds the event.  An illegal one is our bug and aborts. */
 struct event *core_move(struct core *c, uint32_t job, enum event_type type, struct core_out *o);
 
+/* Once, before anything else happens: edges, and the leases that were found. */
+void core_prepare(struct core *c, int64_t now_ms, struct core_out *o);
+
 /* What an attempt's end without a result means for its job. */
 struct core_end {
     struct retry_facts facts;

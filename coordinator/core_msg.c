@@ -26,6 +26,7 @@ static void renew(struct core *c, int rank, uint32_t job, int64_t now_ms)
         c->sched.ranks[rank].n_held++;
     }
     core_lease_of(c, job)->deadline_ms = now_ms + c->config.term_ms;
+    core_lease_of(c, job)->is_heard = true;
 }
 
 static void renew_held(struct core *c, int rank, const char *held, int64_t now_ms,
@@ -58,6 +59,8 @@ static void on_hello(struct core *c, int rank, const struct msg_HELLO *m, int64_
         core_reply(o, refuse);
         return;
     }
+    if (k->is_up && k->pid != m->pid) /* another process: the one that we knew is gone */
+        core_rank_lost(c, rank, now_ms, o);
     if (!k->is_up) {
         struct event *ev = core_event(o, EVENT_AGENT_UP, 0);
         ev->rank = rank;
@@ -87,7 +90,7 @@ static void on_progress(struct core *c, int rank, const struct msg_PROGRESS *m, 
     }
     renew(c, rank, job, now_ms);
     int64_t step = m->step < UINT32_MAX ? m->step : UINT32_MAX;
-    if (step > 0)
+    if (step > core_lease_of(c, job)->step_start) /* a resumed job starts with its old step */
         core_lease_of(c, job)->has_progress = true;
     if (step > c->queue.jobs[job].step_best)
         c->queue.jobs[job].step_best = (uint32_t)step;
@@ -150,6 +153,7 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
     if (rank <= 0 || rank >= c->sched.n_ranks)
         return;
     struct rank *k = &c->sched.ranks[rank];
+    core_prepare(c, now_ms, o);
     if (m->type == MSG_HELLO) {
         on_hello(c, rank, &m->u.HELLO, now_ms, o);
         return;

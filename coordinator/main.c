@@ -23,8 +23,14 @@ static const struct command commands[] = {
     {"schema", cmd_schema, "JSON Schema of sweep files, for editors", NULL},
     {"status", cmd_status, "how far each sweep is, what runs, what failed", "Look"},
     {"jobs", cmd_jobs, "list jobs", NULL},
+    {"show", cmd_show, "everything about one job", NULL},
+    {"explain", cmd_explain, "why a job waits, was reused, was tried again or failed", NULL},
+    {"logs", cmd_logs, "the log of a job", NULL},
     {"table", cmd_table, "print a view or a stored query", NULL},
-    {"version", cmd_version, "versions of saegrid and of every library", "This machine"},
+    {"check", cmd_check, "compare manifest, events, folders and digests", "Repair"},
+    {"requeue", cmd_requeue, "put failed jobs back", NULL},
+    {"doctor", cmd_doctor, "check what this machine needs", "This machine"},
+    {"version", cmd_version, "versions of saegrid and of every library", NULL},
 };
 
 static void print_help(void)

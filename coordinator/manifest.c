@@ -162,6 +162,8 @@ static enum err_code open_db(struct manifest *m, const char *path, struct err *e
         rc = db_commit(m, e);
     if (!rc)
         rc = manifest_note_gates(m, e);
+    if (!rc)
+        rc = explog_write(m, true, e);
     return rc;
 }
 

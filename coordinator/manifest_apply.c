@@ -98,12 +98,17 @@ static enum err_code end_attempt(struct manifest *m, const struct event *ev, con
 
 static enum err_code take_result(struct manifest *m, const struct event *ev, struct err *e)
 {
+    int64_t is_negative;
     enum err_code rc = manifest_ingest(m, ev, e);
 
     if (rc == ERR_CORRUPT || rc == ERR_NOT_FOUND || rc == ERR_INVALID)
         m->bad_job = ev->job;
     if (!rc)
-        rc = manifest_gates(m, ev->job, e);
+        rc = manifest_gates(m, ev->job, ev->wall_ms, e);
+    if (!rc)
+        rc = db_i64(m, ST_VERDICT_NOW, 0, &is_negative, e, "i", ev->job);
+    if (!rc && is_negative)
+        rc = explog_note(m, ev->job, ev->epoch, "negative", ev->wall_ms, e);
     return rc;
 }
 
@@ -124,6 +129,8 @@ static enum err_code apply_one(struct manifest *m, const struct event *ev, struc
         rc = end_attempt(m, ev, &now, e);
     if (!rc && ev->type == EVENT_DONE)
         rc = take_result(m, ev, e);
+    if (!rc && (ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE))
+        rc = explog_note(m, ev->job, now.epoch, outcomes[ev->type], ev->wall_ms, e);
     return rc;
 }
 
@@ -137,8 +144,12 @@ enum err_code manifest_apply(struct manifest *m, const struct event *events, siz
     rc = db_begin(m, e);
     for (size_t i = 0; i < n && !rc; i++)
         rc = apply_one(m, &events[i], e);
+    if (rc) {
+        db_rollback(m);
+        return rc;
+    }
+    rc = db_commit(m, e);
     if (!rc)
-        return db_commit(m, e);
-    db_rollback(m);
+        (void)!explog_write(m, false, NULL); /* what cannot be written now stays noted */
     return rc;
 }

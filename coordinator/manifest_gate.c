@@ -12,7 +12,7 @@
 #include "coordinator/gate.h"
 
 struct open_gate {
-    int64_t sweep, stage, job;
+    int64_t sweep, stage, job, epoch;
     char *metric, *against; /* against may be NULL */
     double min, max, value;
 };
@@ -22,7 +22,7 @@ static double column_f64(sqlite3_stmt *row, int col)
     return sqlite3_column_type(row, col) == SQLITE_NULL ? NAN : sqlite3_column_double(row, col);
 }
 
-static enum err_code decide(struct manifest *m, const struct open_gate *o, struct err *e)
+static enum err_code decide(struct manifest *m, const struct open_gate *o, int64_t wall_ms, struct err *e)
 {
     struct gate g = {o->metric, o->against, o->min, o->max};
     struct buf why = {0};
@@ -43,6 +43,8 @@ static enum err_code decide(struct manifest *m, const struct open_gate *o, struc
         return rc;
     ok = gate_passes(&g, o->value, mean, &why);
     rc = db_run(m, ST_GATE_SET, e, "iiitt", o->sweep, o->stage, o->job, ok ? "pass" : "negative", why.data);
+    if (!rc && !ok)
+        rc = explog_note(m, o->job, o->epoch, "negative", wall_ms, e);
     buf_free(&why);
     return rc;
 }
@@ -69,6 +71,7 @@ static enum err_code collect(struct manifest *m, int64_t job, struct open_gate *
             .min = column_f64(row, 5),
             .max = column_f64(row, 6),
             .value = column_f64(row, 7),
+            .epoch = sqlite3_column_int64(row, 8),
         };
     }
     return rc;
@@ -83,7 +86,7 @@ enum err_code manifest_note_gates(struct manifest *m, struct err *e)
     return rc;
 }
 
-enum err_code manifest_gates(struct manifest *m, int64_t job, struct err *e)
+enum err_code manifest_gates(struct manifest *m, int64_t job, int64_t wall_ms, struct err *e)
 {
     struct open_gate *gates = NULL;
     size_t n = 0;
@@ -94,7 +97,7 @@ enum err_code manifest_gates(struct manifest *m, int64_t job, struct err *e)
     rc = collect(m, job, &gates, &n, e);
     for (size_t i = 0; i < n; i++) {
         if (!rc)
-            rc = decide(m, &gates[i], e);
+            rc = decide(m, &gates[i], wall_ms, e);
         free(gates[i].metric);
         free(gates[i].against);
     }

@@ -26,6 +26,7 @@ struct manifest {
     char *results;
     int lock_fd;
     int64_t session, bad_job;
+    bool has_log_entries;
     bool has_gates;   /* some stage has a gate */
 };
 
@@ -61,7 +62,11 @@ void manifest_unlock(int fd);
 /* --- manifest_ingest.c, manifest_gate.c --- */
 enum err_code manifest_ingest(struct manifest *m, const struct event *ev, struct err *e);
 enum err_code manifest_note_gates(struct manifest *m, struct err *e); /* sets has_gates */
-enum err_code manifest_gates(struct manifest *m, int64_t job, struct err *e);
+enum err_code manifest_gates(struct manifest *m, int64_t job, int64_t wall_ms, struct err *e);
+/* --- manifest_explog.c --- */
+enum err_code explog_note(struct manifest *m, int64_t job, int64_t epoch, const char *tag, int64_t wall_ms,
+                          struct err *e);
+enum err_code explog_write(struct manifest *m, bool after_crash, struct err *e);
 /* --- manifest_jobs.c --- "experiments/<sweep>/<run_name>" of a job */
 enum job_state manifest_state(const char *name);
 enum err_code manifest_job_dir(struct manifest *m, int64_t job, struct buf *out, struct err *e);

@@ -17,7 +17,8 @@ struct lease {
     int64_t deadline_ms;
     uint32_t step_start;   /* job's step_best when granted */
     uint32_t next, prev;   /* others of the rank, or of the free list */
-    bool has_progress;
+    bool is_heard;         /* the rank has named it since the grant */
+    bool has_progress;     /* a step beyond step_start */
 };
 
 struct queue_wake {

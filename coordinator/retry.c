@@ -14,8 +14,11 @@ static struct retry_verdict after_external(const struct retry_facts *f, struct r
 {
     struct retry_verdict v = {EVENT_RETRY, 0};
 
-    c->n_lost = f->lost_alone ? c->n_lost + 1 : 0;
-    if (c->n_lost >= f->crash_limit) {
+    if (f->lost_alone)
+        c->n_lost++;
+    else if (!f->never_began)
+        c->n_lost = 0;
+    if (f->lost_alone && c->n_lost >= f->crash_limit) {
         v.event = EVENT_QUARANTINE;
         return v;
     }

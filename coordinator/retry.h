@@ -10,6 +10,7 @@ enum { RETRY_OOM_LIMIT = 2 };
 struct retry_facts {
     enum err_class class;  /* EXTERNAL, INFRA, CODE or CONFIG */
     bool is_oom;           /* INFRA: over its memory, or killed for it */
+    bool never_began;      /* EXTERNAL: as far as we know; its agent may have been dead before */
     bool lost_alone;       /* EXTERNAL: the agent was lost, nothing else ran on it, no progress */
     bool has_advanced;     /* progress beyond every earlier attempt */
     int retries;           /* infra failures that are forgiven */

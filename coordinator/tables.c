@@ -107,8 +107,7 @@ enum err_code tables_get(struct query *q, const struct tables_ask *a, struct tab
     return rc ? err_wrap(e, "table %s", a->name) : ERR_OK;
 }
 
-/* A knob whose every value is its default says nothing to a reader. */
-static bool is_plain_knob(const struct table *t, size_t col)
+static bool is_knob(const struct table *t, size_t col)
 {
     for (size_t i = 0; i < kind_count(); i++)
         if (cfg_find(kind_at(i)->fields, kind_at(i)->n_fields, t->cols[col]))
@@ -116,24 +115,35 @@ static bool is_plain_knob(const struct table *t, size_t col)
     return false;
 }
 
+/* Two different values, absent ones not counted. */
+static bool varies(const struct table *t, size_t col)
+{
+    const struct cell *first = NULL;
+
+    for (size_t r = 0; r < t->n_rows; r++) {
+        const struct cell *c = table_cell(t, r, col);
+
+        if (c->type == CELL_NULL)
+            continue;
+        if (first && !cell_equal(first, c))
+            return true;
+        first = c;
+    }
+    return false;
+}
+
 void tables_trim(struct table *t)
 {
-    const char *keep[256];
+    const char *names[512];
+    bool one = t->n_rows == 1;
     size_t n = 0;
 
     table_drop_empty(t);
-    for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(keep); c++)
-        if (!is_plain_knob(t, c) && strcmp(t->cols[c], "job") != 0)
-            keep[n++] = t->cols[c];
-    if (t->n_rows > 1) {
-        char names[256][64];
-
-        for (size_t i = 0; i < n; i++) {
-            snprintf(names[i], sizeof names[i], "%s", keep[i]);
-            keep[i] = names[i];
-        }
-        table_drop_constant(t, keep, n);
-    }
+    for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(names); c++)
+        if (strcmp(t->cols[c], "job") != 0 && (one || !is_knob(t, c) || varies(t, c)))
+            names[n++] = t->cols[c];
+    if (t->n_rows)
+        table_select(t, names, n);
 }
 
 /* Columns shown when they vary (knobs), then the figures. */
@@ -150,7 +160,7 @@ static void pick_stability(struct table *t)
         if (strcmp(t->cols[c], "n_seeds") == 0)
             from = c;
     for (size_t c = 0; c < from && n < 40; c++)
-        if (is_plain_knob(t, c) || strcmp(t->cols[c], "stage") == 0)
+        if (is_knob(t, c) || strcmp(t->cols[c], "stage") == 0)
             names[n++] = t->cols[c];
     for (size_t i = 0; i < ARRAY_LEN(figures); i++)
         names[n++] = figures[i];

@@ -80,20 +80,18 @@ static void default_value(struct buf *out, const struct cfg_field *f)
 
 static void knob_value(struct buf *out, const char *name)
 {
-    bool any = false;
-
-    buf_fmt(out, "coalesce(json_extract(j.knobs, '$.%s'), ", name);
+    buf_str(out, "CASE kd.name");
     for (size_t i = 0; i < kind_count(); i++) {
         const struct job_kind *k = kind_at(i);
         const struct cfg_field *f = cfg_find(k->fields, k->n_fields, name);
 
         if (!f)
             continue;
-        buf_fmt(out, "%s WHEN '%s' THEN ", any ? "" : "CASE kd.name", k->name);
+        buf_fmt(out, " WHEN '%s' THEN coalesce(json_extract(j.knobs, '$.%s'), ", k->name, name);
         default_value(out, f);
-        any = true;
+        buf_char(out, ')');
     }
-    buf_fmt(out, "%sjson_extract(c.json, '$.%s')) AS \"%s\"", any ? " END, " : "", name, name);
+    buf_fmt(out, " ELSE json_extract(c.json, '$.%s') END AS \"%s\"", name, name);
 }
 
 static void knob_columns(struct buf *out, bool with_seeds)
@@ -228,7 +226,8 @@ static void small_views(struct buf *out)
         "CREATE VIEW failures AS SELECT (SELECT name FROM sweep WHERE id = j.sweep) AS sweep,"
         " (SELECT name FROM stage WHERE id = j.stage) AS stage, kd.name AS kind, j.run_name AS run_id,"
         " lower(hex(j.digest)) AS job, j.state, j.class, j.message,"
-        " 'saegrid-runner experiments/' || (SELECT name FROM sweep WHERE id = j.sweep) || '/' || j.run_name || '.tmp' AS command,"
+        " CASE WHEN NOT j.in_agent THEN 'saegrid-runner experiments/' || (SELECT name FROM sweep WHERE id = j.sweep)"
+        " || '/' || j.run_name || '.tmp' END AS command,"
         " a.log, (SELECT count(*) FROM attempt b WHERE b.job = j.id) AS attempts,"
         " (SELECT f.commit_id FROM fix f WHERE f.job = j.id ORDER BY f.id DESC LIMIT 1) AS fix"
         " FROM job j JOIN kind kd ON kd.id = j.kind LEFT JOIN attempt a ON a.job = j.id AND a.epoch = j.epoch"

@@ -262,3 +262,15 @@ CREATE TABLE student_t (
     n INTEGER PRIMARY KEY,
     q REAL NOT NULL
 ) STRICT;
+
+-- What results/EXPERIMENT_LOG.md tells; is_written once it is in the file.
+CREATE TABLE log_entry (
+    id         INTEGER PRIMARY KEY,
+    job        INTEGER NOT NULL REFERENCES job (id),
+    epoch      INTEGER NOT NULL,
+    tag        TEXT NOT NULL,                 -- failed, quarantined or negative
+    wall_ms    INTEGER NOT NULL,
+    is_written INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (job, epoch, tag)
+) STRICT;
+CREATE INDEX log_entry_pending ON log_entry (id) WHERE NOT is_written;

@@ -3,6 +3,10 @@
  * Model: sae.md 1.2, pre-LayerNorm decoder with learned positions, untied unembedding.
  * Tasks: `modadd` reads the answer at "=", where it is not visible; `modadd_husai` reproduces the
  * label leak of the reference (loss at the answer's own position) and is a copy task; `copy`.
+ *
+ * The defaults are a recipe for `modadd`: with batch 512 and beta2 0.98 validation accuracy passes
+ * 0.99 after 21 to 28 epochs on every seed tried, against 70 to 140 with batch 2048 (sae.md 1.2).
+ * The reference's own recipe for `modadd_husai` is beta2 0.999, weight_decay 0.01.
  */
 #pragma once
 #include "common/cfg.h"
@@ -19,11 +23,11 @@
     X(I64, d_mlp, "512", 1, 65536, "dims", "hidden width of the MLP")                              \
     X(ENUM, act, "relu", 0, 0, "relu|gelu", "MLP activation; gelu is the exact erf form")          \
     X(I64, epochs, "150", 0, 1000000, "epochs", "passes over the training examples; 0: untrained") \
-    X(I64, batch, "2048", 1, 1 << 20, "examples", "examples a step; the last batch may be smaller")\
+    X(I64, batch, "512", 1, 1 << 20, "examples", "examples a step; the last batch may be smaller")\
     X(F64, lr, "1e-3", 0, 10, "1/step", "AdamW step size")                                         \
     X(I64, warmup, "0", 0, 1000000, "steps", "linear warm-up")                                     \
     X(F64, beta1, "0.9", 0, 0.99999, "", "AdamW beta 1")                                           \
-    X(F64, beta2, "0.999", 0, 0.999999, "", "AdamW beta 2")                                        \
+    X(F64, beta2, "0.98", 0, 0.999999, "", "AdamW beta 2")                                         \
     X(F64, weight_decay, "1", 0, 100, "", "AdamW decoupled decay")                                 \
     X(F64, clip, "0", 0, 1e9, "", "global gradient norm; 0 is none")                               \
     X(STR, stop_at, "", 0, 0, "", "{metric: value}: stop when reached, e.g. {val_acc: 0.99}")      \

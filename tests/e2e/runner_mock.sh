@@ -110,6 +110,21 @@ before=$(stat -c %Y.%i a/same/result.json)
 [ "$before" = "$(stat -c %Y.%i a/same/result.json)" ] || fail "a finished job was done again"
 pass "equal jobs give equal bytes, and a finished one is left alone"
 
+long='{"seed": 5, "steps": 100, "sleep": 1}'
+job whole "$long"
+ends whole 0
+n_killed=0
+until [ -e torn ]; do
+    job torn "$long" $((n_killed + 1))
+    sed -i 's/"common": {}/"common": {"checkpoint_every": 0.05}/' torn.tmp/job.json
+    timeout -s KILL 0.4 "$runner" run torn.tmp >"$log" 2>&1 || n_killed=$((n_killed + 1))
+    [ "$n_killed" -lt 20 ] || fail "no progress over $n_killed kills"
+done 2>/dev/null
+[ "$n_killed" -gt 1 ] || fail "not killed"
+cmp whole/series.csv torn/series.csv || fail "killed and resumed gives another series"
+[ ! -e torn/checkpoints ] || fail "the state for resuming is left in the result"
+pass "killed $n_killed times, it goes on from its checkpoints and gives the same bits"
+
 usage() {
     local rc=0
     "$runner" "$@" >"$log" 2>&1 || rc=$?

@@ -168,6 +168,17 @@ static void start_inline(struct agent *a, struct agent_item *it)
 
 /* --- in a process ------------------------------------------------------------------------- */
 
+/* Also when nothing is known yet: the coordinator blames a job for an agent's death only once it
+ * has heard that the agent holds it. */
+static void add_progress(struct agent *a, const struct agent_item *it)
+{
+    struct msg m = {.type = MSG_PROGRESS};
+
+    m.u.PROGRESS = (struct msg_PROGRESS){it->job, it->epoch, a->launch.step, a->launch.total,
+                                         a->launch.text};
+    proto_add(&a->out, &m);
+}
+
 static void start_process(struct agent *a, struct agent_item *it)
 {
     struct launch_spec s = {a->config.runner, a->config.results, it->dir,   it->payload,
@@ -177,23 +188,21 @@ static void start_process(struct agent *a, struct agent_item *it)
     a->started_wall_ms = a->clock->wall_ms(a->clock);
     it->phase = ITEM_RUNNING;
     a->next_progress_ms = 0;
-    if (launch_start(&a->launch, &s, clock_ms(a->clock), &e))
+    if (launch_start(&a->launch, &s, clock_ms(a->clock), &e)) {
         report_error(a, it, &e);
-    else
-        a->is_busy = true;
+        return;
+    }
+    add_progress(a, it);
+    a->is_busy = true;
 }
 
 static void send_progress(struct agent *a, const struct agent_item *it, int64_t now_ms)
 {
-    struct msg m = {.type = MSG_PROGRESS};
-
     if (!a->launch.has_news || now_ms < a->next_progress_ms)
         return;
     a->launch.has_news = false;
     a->next_progress_ms = now_ms + PROGRESS_MS;
-    m.u.PROGRESS = (struct msg_PROGRESS){it->job, it->epoch, a->launch.step, a->launch.total,
-                                         a->launch.text};
-    proto_add(&a->out, &m);
+    add_progress(a, it);
 }
 
 static void watch_process(struct agent *a, struct agent_item *it)

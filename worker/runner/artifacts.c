@@ -10,7 +10,7 @@
 #include "common/sha256.h"
 #include "worker/runner/outputs.h"
 
-/* Not artifacts: what others write, and the list itself. */
+/* Not artifacts: what others write, and the list itself; nor the state for resuming. */
 static const char *const not_listed[] = {RUN_JOB_FILE, RUN_LOG_FILE, RUN_ERROR_FILE,
                                          RUN_RESULT_FILE};
 /* Made anew from times, names and dates in every run. */
@@ -30,7 +30,7 @@ static enum err_code add_file(struct artifact_list *l, const char *dir, const ch
     struct artifact a = {.is_volatile = is_among(volatile_files, ARRAY_LEN(volatile_files), rel)};
     struct buf path = {0};
 
-    if (is_among(not_listed, ARRAY_LEN(not_listed), rel))
+    if (is_among(not_listed, ARRAY_LEN(not_listed), rel) || job_state_is_file(rel))
         return ERR_OK;
     buf_fmt(&path, "%s/%s", dir, rel);
     enum err_code rc = sha256_file(path.data, a.sha256, &a.bytes, e);

@@ -1,9 +1,9 @@
 /* frame.c - see frame.h.
  *
  * Order of the end, each step safe to repeat: figures, config.yaml, metrics.json, summary.md,
- * series.csv, result.json with the digests of all of them, fsync of the tree, rename.  A folder
- * without ".tmp" therefore always holds a complete result, and killing us at any moment leaves
- * either that or a folder that the next attempt starts from.
+ * series.csv, result.json with the digests of all of them, fsync of the tree, rename; then the
+ * state for resuming goes.  A folder without ".tmp" therefore always holds a complete result, and
+ * killing us at any moment leaves either that or a folder that the next attempt goes on from.
  */
 #include "worker/runner/frame.h"
 
@@ -81,6 +81,10 @@ static enum err_code check_done(const char *dir, bool *is_done, struct err *e)
         buf_free(&job);
     }
     *is_done = !rc;
+    if (*is_done) { /* we may have been killed just before this */
+        path.data[strlen(path.data) - strlen("/" RUN_RESULT_FILE)] = '\0';
+        job_state_drop(path.data);
+    }
     json_free(result);
     json_free(wanted);
     buf_free(&path);
@@ -132,7 +136,6 @@ static enum err_code finish(struct job *j, struct err *e)
     struct err plot_err;
 
     crash_phase("finish");
-    job_checkpoint_drop(j);
     measure(j);
     provenance_fill(j);
     if (figures_draw(j, &plot_err)) {
@@ -142,7 +145,10 @@ static enum err_code finish(struct job *j, struct err *e)
     if (out_config(j, e) || out_metrics(j, e) || out_summary(j, e) || out_series(j, e) ||
         out_result(j, e) || fs_sync_tree(j->dir, e))
         return err_wrap(e, "write the result");
-    return fs_rename_dir(j->dir, j->priv->final, e);
+    if (fs_rename_dir(j->dir, j->priv->final, e))
+        return e->code;
+    job_state_drop(j->priv->final);
+    return ERR_OK;
 }
 
 static enum err_code attempt(const struct frame_opts *o, const char *dir, struct err *e)

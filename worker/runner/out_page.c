@@ -1,17 +1,7 @@
 /* out_page.c - the files that people read: config.yaml and summary.md. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
 #include "worker/runner/outputs.h"
-
-static enum err_code write_file(struct job *j, const char *name, struct buf *text, struct err *e)
-{
-    enum err_code rc = fs_replace(job_path(j, name), text->data, text->len, e);
-
-    buf_free(text);
-    return rc;
-}
 
 /* A field as `name: value`; a text is quoted as in JSON, which YAML reads alike. */
 static void put_fields(struct buf *b, const struct cfg_field *fields, size_t n, const void *base)
@@ -88,7 +78,7 @@ enum err_code out_config(struct job *j, struct err *e)
         buf_str(&b, "}\n");
     }
     put_context(&b, j);
-    return write_file(j, "config.yaml", &b, e);
+    return out_file(j, "config.yaml", &b, e);
 }
 
 static const char *provenance_text(const struct job *j, const char *key)
@@ -99,20 +89,40 @@ static const char *provenance_text(const struct job *j, const char *key)
     return "unknown";
 }
 
+/* A cell of a table: '|' would end it. */
+static void put_cell(struct buf *b, const char *text)
+{
+    buf_char(b, ' ');
+    for (; *text; text++) {
+        if (*text == '|')
+            buf_char(b, '\\');
+        buf_char(b, *text == '\n' ? ' ' : *text);
+    }
+    buf_str(b, " |");
+}
+
 static void put_metrics(struct buf *b, const struct job *j)
 {
+    struct buf value = {0};
+
     buf_str(b, "## Metrics\n\n| metric | value | unit | definition |\n|---|---|---|---|\n");
     for (size_t i = 0; i < j->priv->n_values; i++) {
         const struct job_value *v = &j->priv->values[i];
 
-        buf_fmt(b, "| %s | ", v->row->long_name);
+        buf_reset(&value);
         if (v->absent)
-            buf_fmt(b, "none: %s", v->absent);
+            buf_fmt(&value, "none: %s", v->absent);
         else
-            buf_fmt(b, "%.6g", v->value);
-        buf_fmt(b, " | %s | %s |\n", v->row->unit, v->row->help);
+            buf_fmt(&value, "%.6g", v->value);
+        buf_char(b, '|');
+        put_cell(b, v->row->long_name);
+        put_cell(b, value.data);
+        put_cell(b, v->row->unit);
+        put_cell(b, v->row->help);
+        buf_char(b, '\n');
     }
     buf_char(b, '\n');
+    buf_free(&value);
 }
 
 static void put_knobs(struct buf *b, const struct job *j)
@@ -126,7 +136,11 @@ static void put_knobs(struct buf *b, const struct job *j)
         buf_reset(&text);
         buf_str(&text, "");
         cfg_text(f, j->cfg, &text);
-        buf_fmt(b, "| %s | %s | %s |\n", f->name, text.data, f->help);
+        buf_char(b, '|');
+        put_cell(b, f->name);
+        put_cell(b, text.data);
+        put_cell(b, f->help);
+        buf_char(b, '\n');
     }
     buf_str(b, "\nAll of them, and those shared by every kind, are in `config.yaml`.\n\n");
     buf_free(&text);
@@ -165,5 +179,5 @@ enum err_code out_summary(struct job *j, struct err *e)
     put_metrics(&b, j);
     put_knobs(&b, j);
     put_origin(&b, j);
-    return write_file(j, "summary.md", &b, e);
+    return out_file(j, "summary.md", &b, e);
 }

@@ -1,6 +1,8 @@
 /* out_result.c - the files that programs read: result.json, metrics.json, series.csv, error.json. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/fs.h"
@@ -8,10 +10,20 @@
 #include "common/sha256.h"
 #include "worker/runner/outputs.h"
 
-static enum err_code write_file(struct job *j, const char *name, struct buf *text, struct err *e)
+enum err_code out_file(struct job *j, const char *name, struct buf *text, struct err *e)
 {
-    enum err_code rc = fs_replace(job_path(j, name), text->len ? text->data : "", text->len, e);
+    const char *path = job_path(j, name);
+    enum err_code rc = ERR_OK;
+    FILE *f = fopen(path, "wbe");
 
+    if (!f) {
+        rc = err_errno(e, errno, "%s", path);
+    } else {
+        bool is_short = fwrite(text->data, 1, text->len, f) != text->len;
+
+        if (fclose(f) || is_short)
+            rc = err_errno(e, errno, "write %s", path);
+    }
     buf_free(text);
     return rc;
 }
@@ -116,7 +128,7 @@ enum err_code out_result(struct job *j, struct err *e)
     jw_close(&w, '}');
     buf_char(&text, '\n');
     artifacts_free(&list);
-    return write_file(j, RUN_RESULT_FILE, &text, e);
+    return out_file(j, RUN_RESULT_FILE, &text, e);
 }
 
 /* Keys that every metrics.json of the programme has, where the job or an ancestor knows them. */
@@ -203,7 +215,7 @@ enum err_code out_metrics(struct job *j, struct err *e)
     jw_key(&w, "provenance"), put_provenance(&w, j);
     jw_close(&w, '}');
     buf_char(&text, '\n');
-    return write_file(j, "metrics.json", &text, e);
+    return out_file(j, "metrics.json", &text, e);
 }
 
 /* Non-finite points are left out: a diverged run says so in its verdict. */
@@ -221,7 +233,7 @@ enum err_code out_series(struct job *j, struct err *e)
         buf_f64(&text, pt->value);
         buf_char(&text, '\n');
     }
-    return write_file(j, RUN_SERIES_FILE, &text, e);
+    return out_file(j, RUN_SERIES_FILE, &text, e);
 }
 
 void out_error(const char *dir, const struct err *why)

@@ -11,6 +11,8 @@ MUST_CHECK enum err_code out_metrics(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_summary(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_series(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_result(struct job *j, struct err *e);
+/* Writes and frees `text`.  Neither synced nor atomic: the whole folder is synced, then renamed. */
+MUST_CHECK enum err_code out_file(struct job *j, const char *name, struct buf *text, struct err *e);
 /* Writes <dir>/error.json; best effort. */
 void out_error(const char *dir, const struct err *why);
 
@@ -27,7 +29,8 @@ struct artifact_list {
 MUST_CHECK enum err_code artifacts_list(struct artifact_list *l, const char *dir, struct err *e);
 void artifacts_free(struct artifact_list *l);
 
-void job_checkpoint_drop(struct job *j); /* the state of a job that has finished */
+void job_state_drop(const char *dir); /* what job_checkpoint_save left in a result folder */
+bool job_state_is_file(const char *rel); /* a path below the folder that belongs to that state */
 
 /* Removes what an attempt that died left in the folder; keeps job.json, log.txt, checkpoints. */
 MUST_CHECK enum err_code leftovers_remove(const char *dir, struct err *e);

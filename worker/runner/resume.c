@@ -91,18 +91,23 @@ bool job_checkpoint_load(struct job *j, struct ckpt *c)
     return is_found;
 }
 
-void job_checkpoint_drop(struct job *j)
+bool job_state_is_file(const char *rel)
+{
+    return strncmp(rel, STATE_FILE, strlen(STATE_FILE)) == 0;
+}
+
+void job_state_drop(const char *dir)
 {
     static const char *const suffixes[] = {"", ".prev", ".next", ".next.part"};
     struct buf path = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         buf_reset(&path);
-        buf_fmt(&path, "%s/%s%s", j->dir, STATE_FILE, suffixes[i]);
+        buf_fmt(&path, "%s/%s%s", dir, STATE_FILE, suffixes[i]);
         unlink(path.data);
     }
     buf_reset(&path);
-    buf_fmt(&path, "%s/checkpoints", j->dir);
+    buf_fmt(&path, "%s/checkpoints", dir);
     rmdir(path.data); /* stays if the job has put anything there */
     buf_free(&path);
 }
