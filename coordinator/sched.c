@@ -112,7 +112,7 @@ static int pick_narrow(const struct sched *s, const struct job *j)
         const struct rank *k = &s->ranks[r];
         if (!is_usable(k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
             continue;
-        if (k->n_held >= (j->in_agent ? k->capacity : 1))
+        if (j->in_agent ? k->n_process > 0 || k->n_held >= k->capacity : k->n_held > 0)
             continue;
         if (best < 0 || k->n_held < s->ranks[best].n_held)
             best = r;
@@ -146,6 +146,12 @@ void sched_end(struct sched *s, struct queue *q)
         queue_push(q, s->aside[--s->n_aside]);
 }
 
+void sched_hold(struct sched *s, int rank, const struct job *job)
+{
+    s->ranks[rank].n_held++;
+    s->ranks[rank].n_process += !job->in_agent;
+}
+
 void sched_took(struct sched *s, int rank, const struct job *job)
 {
     struct rank *k = &s->ranks[rank];
@@ -154,7 +160,7 @@ void sched_took(struct sched *s, int rank, const struct job *job)
 
     if (is_idle(k))
         h->n_idle--;
-    k->n_held++;
+    sched_hold(s, rank, job);
     for (int r = 1; r < s->n_ranks && n_lend > 0; r++) {
         struct rank *o = &s->ranks[r];
         if (r == rank || o->host != k->host || !is_idle(o))
@@ -165,11 +171,12 @@ void sched_took(struct sched *s, int rank, const struct job *job)
     }
 }
 
-void sched_release(struct sched *s, int rank)
+void sched_release(struct sched *s, int rank, const struct job *job)
 {
     struct rank *k = &s->ranks[rank];
 
     k->n_held--;
+    k->n_process -= !job->in_agent;
     if (k->n_held > 0)
         return;
     for (int r = 1; r < s->n_ranks; r++)
