@@ -16,7 +16,7 @@ static void values_are_canonical_and_in_order(void **state)
         {MOCK("grid: {seed: {range: [1, 10, 4]}}"), "{\"seed\":1}\n{\"seed\":5}\n{\"seed\":9}\n"},
         {MOCK("grid: {seed: {range: [3, 0, -1]}}"), "{\"seed\":3}\n{\"seed\":2}\n{\"seed\":1}\n"},
         {MOCK("grid: {sleep: {range: [0.1, 0.4, 0.1]}}"),
-         "{\"sleep\":0.1}\n{\"sleep\":0.2}\n{\"sleep\":0.3}\n" + 0},
+         "{\"sleep\":0.1}\n{\"sleep\":0.2}\n{\"sleep\":0.3}\n"},
         {MOCK("grid: {seed: {geom: [64, 1024, 5]}}"),
          "{\"seed\":64}\n{\"seed\":128}\n{\"seed\":256}\n{\"seed\":512}\n{\"seed\":1024}\n"},
         {MOCK("grid: {seed: {geom: [10, 1000, 4]}}"),
@@ -44,18 +44,8 @@ static void values_are_canonical_and_in_order(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows) && rows[i].knobs; i++)
-        if (!strstr(rows[i].text, "0.4, 0.1"))
-            sweep_stage_is(rows[i].text, "a", rows[i].knobs);
-}
-
-static void steps_of_reals_do_not_overshoot(void **state)
-{
-    struct sweep_jobs all = sweep_expand(MOCK("grid: {sleep: {range: [0.1, 0.4, 0.1]}}"));
-
-    (void)state;
-    assert_int_equal(all.n, 3); /* 0.1 + 3 * 0.1 is 0.4, which is not in [0.1, 0.4) */
-    sweep_end(&all);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        sweep_stage_is(rows[i].text, "a", rows[i].knobs);
 }
 
 static void bad_axes_are_refused(void **state)
@@ -88,7 +78,7 @@ static void bad_axes_are_refused(void **state)
         {MOCK("grid: {speed: [1]}"),
          "s.yaml:3:26: grid: speed: kind mock has no knob of that name (did you mean seed?)\n"},
         {MOCK("zip: {seed: [1, 2], steps: [1, 2, 3]}"),
-         "s.yaml:3:45: zip: steps has 3 values, but seed has 2: they go in step\n"},
+         "s.yaml:3:46: zip: steps has 3 values, but seed has 2: they go in step\n"},
         {MOCK("grid: {seed: [1]}, when: {sed: 1}"),
          "s.yaml:3:45: when: sed: no such axis (did you mean seed?); there is a.seed\n"},
         {MOCK("grid: {seed: [1]}, exclude: {seed: 1}"), "s.yaml:3:3: a: when and exclude leave no job\n"},
@@ -187,7 +177,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_canonical_and_in_order),
-        cmocka_unit_test(steps_of_reals_do_not_overshoot),
         cmocka_unit_test(bad_axes_are_refused),
         cmocka_unit_test(huge_axes_and_products_are_refused_before_they_are_made),
         cmocka_unit_test(samples_repeat_with_their_seed_and_stay_in_range),

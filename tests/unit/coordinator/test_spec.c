@@ -1,4 +1,5 @@
 /* test_spec.c - every error of a sweep file, at its place; params, includes, overrides. */
+#include "common/rng.h"
 #include "tests/unit/coordinator/sweep.h"
 
 static void each_error_has_its_place_and_reason(void **state)
@@ -322,6 +323,62 @@ static void the_stored_text_stands_alone(void **state)
     sweep_end(&two);
 }
 
+/* Bytes changed, doubled or lost at random: an error or another sweep, never a crash. */
+static void damaged_sweeps_never_crash(void **state)
+{
+    static const char base[] =
+        "sweep: x\nparams: {n: 3}\ndefaults: {threads: 2}\nstages:\n"
+        "  m: {kind: lm_train, stop_at: {val_acc: 0.9}, gate: {metric: val_acc, min: 1}}\n"
+        "  a:\n    kind: acts_extract\n    model: $m\n    require: $m\n    grid: {layer: [0, 1]}\n"
+        "  s: &s\n    kind: sae_train\n    acts: $a\n    k: \"${n}\"\n"
+        "    zip: {d_sae: [8, 16], batch: [1, 2]}\n    grid: {seed: {range: [0, 3]}}\n"
+        "    sample: {n: 2, seed: 1, lr: {loguniform: [1e-3, 1e-2]}}\n"
+        "    when: {seed: [0, 1]}\n    exclude: [{seed: 0, d_sae: 8}]\n"
+        "  r: {kind: sae_random, like: '$s{layer: 0}'}\n"
+        "  c: {kind: sae_compare, saes: $s, baseline: [$r], over: [seed, s.lr]}\n"
+        "  q: {kind: mock, steps: $m.epochs, after: $q2}\n  q2: {kind: mock}\n";
+    static const char junk[] = "{}[]$:,&*'\"\n -#.0a\t\x80";
+    struct rng r = rng_stream(1, "test.damage");
+    size_t n_good = 0;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        char text[2 * sizeof base];
+        struct buf errors = {0};
+        struct spec *s;
+
+        strcpy(text, base);
+        for (uint64_t hits = 1 + rng_below(&r, 2); hits; hits--) {
+            size_t at = rng_below(&r, strlen(text)), n = 1 + rng_below(&r, 3);
+            size_t rest = strlen(text + at);
+
+            if (n > rest)
+                n = rest;
+            switch (rng_below(&r, 3)) {
+            case 0:
+                text[at] = junk[rng_below(&r, sizeof junk - 1)];
+                break;
+            case 1:
+                memmove(text + at, text + at + n, rest - n + 1);
+                break;
+            default:
+                memmove(text + at + n, text + at, rest + 1);
+            }
+        }
+        s = sweep_try(text, NULL, NULL, &errors);
+        if (s) {
+            struct sweep_jobs all = {.s = s};
+            struct expand_sink sink = {sweep_keep, &all};
+
+            assert_int_equal(expand(s, &sink, NULL), ERR_OK);
+            sweep_end(&all);
+            n_good++;
+        }
+        buf_free(&errors);
+    }
+    assert_true(n_good > 20 && n_good < 2900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_profile_sets_knobs_and_params_and_set_wins),
         cmocka_unit_test(included_stages_keep_their_own_defaults),
         cmocka_unit_test(the_stored_text_stands_alone),
+        cmocka_unit_test(damaged_sweeps_never_crash),
     };
 
     return cmocka_run_group_tests(tests, sweep_setup, sweep_teardown);
