@@ -105,7 +105,7 @@ static void append(struct reader *r, struct level *l, struct ynode *key, struct 
         parent->height = value->height + 1;
 }
 
-/* Hangs a finished or just opened node into its parent; `is_open` nodes are added when closed. */
+/* Hangs a finished node into its parent; it becomes a key, a value, an item or the root. */
 static void place(struct reader *r, struct ynode *n, const yaml_event_t *ev)
 {
     struct level *l = r->depth ? &r->levels[r->depth - 1] : NULL;
@@ -118,7 +118,9 @@ static void place(struct reader *r, struct ynode *n, const yaml_event_t *ev)
         append(r, l, l->key, n);
         l->key = NULL;
     } else if (n->type != YNODE_SCALAR) {
-        FAIL_STOP(r, ev->start_mark, "a key has to be a single word, not a list or mapping");
+        fail_at(r, (size_t)n->line, (size_t)n->col,
+                "a key has to be a single word, not a list or mapping");
+        r->stop = true;
     } else if (!n->is_quoted && strcmp(n->text, "<<") == 0) {
         FAIL_STOP(r, ev->start_mark,
                   "<<: merge keys are not supported: write the keys out, or use defaults:");
@@ -289,9 +291,10 @@ static void syntax_error(struct reader *r, const yaml_parser_t *p, const char *t
     size_t line = p->problem_mark.line + 1, col = p->problem_mark.column + 1;
 
     if (p->error == YAML_READER_ERROR) {
-        place_of(text, p->problem_offset < len ? p->problem_offset : len, &line, &col);
-        fail_at(r, line, col, "not UTF-8 text: %s (byte %d at offset %zu)", problem,
-                p->problem_value, p->problem_offset);
+        size_t at = p->problem_offset < len ? p->problem_offset : len - (len > 0);
+
+        place_of(text, at, &line, &col);
+        fail_at(r, line, col, "not UTF-8 text: %s (byte 0x%02x)", problem, (unsigned char)text[at]);
         return;
     }
     fail_at(r, line, col, "YAML: %s%s%s%s", p->context ? p->context : "", p->context ? ": " : "",

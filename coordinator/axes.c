@@ -50,10 +50,9 @@ static bool put_number(struct spec *s, const struct ynode *n, const char *where,
     struct ynode *tmp;
 
     if (is_integer(a->field))
-        v = round(v);
-    f64_text(text, v);
-    if (is_integer(a->field) && fabs(v) < 9e15)
-        snprintf(text, sizeof text, "%.0f", v);
+        snprintf(text, sizeof text, "%.0f", round(v));
+    else
+        snprintf(text, sizeof text, "%.12g", v); /* 0.3, not 0.30000000000000004 */
     tmp = ynode_scalar(&s->detail->pool, text, false, n);
     a->values[a->n] = spec_canon(s, tmp, where, a->field);
     return a->values[a->n++] != NULL;
@@ -326,12 +325,14 @@ static void read_sample(struct spec *s, struct spec_stage *st, int stage, const 
     }
     d = dim_new(st, n);
     d->n = n_draws;
+    bool names_knob = false;
     for (size_t i = 0; i < n->n; i++) {
         struct spec_axis *a;
         bool is_axis = n->items[i]->type == YNODE_MAP;
 
         if (!is_axis && (strcmp(n->keys[i]->text, "n") == 0 || strcmp(n->keys[i]->text, "seed") == 0))
             continue;
+        names_knob = true;
         a = axes_new(s, st, stage, n->keys[i], "sample");
         if (!a)
             continue;
@@ -341,7 +342,7 @@ static void read_sample(struct spec *s, struct spec_stage *st, int stage, const 
             d->axes[d->n_axes++] = (int)(a - s->detail->axes);
         }
     }
-    if (d->n_axes == 0)
+    if (!names_knob)
         spec_error(s, n, "sample", "no knob is drawn");
 }
 

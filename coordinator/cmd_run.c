@@ -18,7 +18,7 @@
 #include "coordinator/start.h"
 #include "coordinator/summary.h"
 
-enum { RESTARTS_MAX = 10 };
+enum { RESTARTS_MAX = 10, LONELY_MAX = 2 }; /* LONELY: no agent was left */
 
 struct run {
     struct start_opts start;
@@ -122,7 +122,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
         if (sum->n_open < n_open)
             n = 1; /* it went forward: count anew */
         n_open = sum->n_open;
-        if (n > RESTARTS_MAX)
+        if (n > (*exit_code < 0 ? RESTARTS_MAX : LONELY_MAX))
             return err_set(e, ERR_UNAVAILABLE, "the coordinator ended %d times without getting on", n);
         fprintf(stderr, "saegrid run: the coordinator ended with %" PRId64 " jobs to go; start %d of %d\n",
                 n_open, n + 1, RESTARTS_MAX + 1);

@@ -157,6 +157,8 @@ static int serve(struct serve_cmd *c, int *argc, char ***argv)
     if (rc && is_mpi && link.rank == 0)
         serve_shutdown(&link, &clock_system, SHUTDOWN_MS, NULL);
     tell_status(c, "exit", code);
+    if (c->status)
+        code = 0; /* told already; mpirun has words of its own for anything else */
     if (is_mpi && !link.ops->close(&link))
         _exit(code);
     return code;

@@ -30,6 +30,7 @@ static const char failures_sql[] =
 
 struct status {
     struct table stages, running, failures;
+    int64_t n_jobs, n_done; /* each job once, however many stages list it */
     struct buf holder;
 };
 
@@ -49,6 +50,10 @@ static enum err_code collect(const char *results, const char *sweep, struct stat
         rc = query_table(q, &s->running, e, running_sql, "ti", sweep, clock_system.wall_ms(&clock_system));
     if (!rc)
         rc = query_table(q, &s->failures, e, failures_sql, "t", sweep);
+    if (!rc)
+        rc = query_i64(q, &s->n_jobs, e, "SELECT count(DISTINCT j.id)" CURRENT, "t", sweep);
+    if (!rc)
+        rc = query_i64(q, &s->n_done, e, "SELECT count(DISTINCT j.id)" CURRENT " AND j.state = 'done'", "t", sweep);
     if (!rc)
         query_holder(results, &s->holder);
     query_close(q);
@@ -87,11 +92,10 @@ static void drop_zero(struct table *t)
 static void print_text(struct status *s, struct buf *out)
 {
     bool colour = cmd_use_colour(stdout);
-    int64_t jobs = total(&s->stages, "jobs"), done = total(&s->stages, "done");
 
     drop_zero(&s->stages);
     table_print(&s->stages, TABLE_TEXT, colour, out);
-    buf_fmt(out, "\n%lld of %lld jobs done", (long long)done, (long long)jobs);
+    buf_fmt(out, "\n%lld of %lld jobs done", (long long)s->n_done, (long long)s->n_jobs);
     if (s->holder.len)
         buf_fmt(out, "; a coordinator works on it: %s", s->holder.data);
     buf_char(out, '\n');
@@ -112,7 +116,7 @@ static void print_json(const struct status *s, struct buf *out)
         buf_json(out, s->holder.data);
     else
         buf_str(out, "null");
-    buf_str(out, ",\n\"stages\": ");
+    buf_fmt(out, ",\n\"jobs\": %lld, \"done\": %lld,\n\"stages\": ", (long long)s->n_jobs, (long long)s->n_done);
     table_print(&s->stages, TABLE_JSON, false, out);
     buf_str(out, ",\n\"running\": ");
     table_print(&s->running, TABLE_JSON, false, out);

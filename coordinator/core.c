@@ -411,6 +411,15 @@ int core_n_agents(const struct core *c)
     return n;
 }
 
+int core_n_refused(const struct core *c)
+{
+    int n = 0;
+
+    for (int r = 1; r < c->sched.n_ranks; r++)
+        n += c->sched.ranks[r].is_refused;
+    return n;
+}
+
 size_t core_n(const struct core *c, enum job_state s)
 {
     return c->queue.n_state[s];

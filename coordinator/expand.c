@@ -12,6 +12,8 @@ struct expansion {
     const struct spec *s;
     const struct expand_sink *sink;
     struct jobid *ids;           /* by job */
+    uint32_t *seen;              /* by job: the gather that last took it */
+    uint32_t gather;             /* number of the current one */
     size_t n_jobs, cap_jobs;
     uint32_t *slots;             /* job + 1, 0 = free; open addressing on the digest */
     size_t n_slots;
@@ -74,9 +76,11 @@ static uint32_t find_or_add(struct expansion *x, const struct jobid *id, bool *i
     if (x->n_jobs == x->cap_jobs) {
         x->cap_jobs = x->cap_jobs ? x->cap_jobs + x->cap_jobs / 2 : 1024;
         x->ids = grow(x->ids, x->cap_jobs, sizeof *x->ids);
+        x->seen = grow(x->seen, x->cap_jobs, sizeof *x->seen);
     }
     *is_repeat = false;
     x->ids[x->n_jobs] = *id;
+    x->seen[x->n_jobs] = 0;
     x->slots[i] = (uint32_t)(x->n_jobs + 1);
     return (uint32_t)x->n_jobs++;
 }
@@ -94,13 +98,13 @@ static void add_input(struct expansion *x, const struct expand_input *in)
     x->inputs[x->n_inputs++] = *in;
 }
 
-/* True if the job is among the inputs of that name already: gathering equal jobs counts one. */
-static bool has_input(const struct expansion *x, size_t from, int64_t job)
+/* True the first time a gather meets a job: equal jobs of a group count once. */
+static bool is_first_time(struct expansion *x, int64_t job)
 {
-    for (size_t i = from; i < x->n_inputs; i++)
-        if (x->inputs[i].job == job)
-            return true;
-    return false;
+    bool is_first = x->seen[job] != x->gather;
+
+    x->seen[job] = x->gather;
+    return is_first;
 }
 
 static void read_source(struct expansion *x, const struct spec_stage *st, size_t source,
@@ -111,8 +115,13 @@ static void read_source(struct expansion *x, const struct spec_stage *st, size_t
     size_t n = knobs_group(src, st->links[row * st->n_sources + source], &rows);
     bool goes_on = source && src->input && st->sources[source - 1].input == src->input;
 
-    if (!goes_on)
+    if (!goes_on) {
         *from = x->n_inputs;
+        if (++x->gather == 0) { /* wrapped: old marks would look new */
+            memset(x->seen, 0, x->n_jobs * sizeof *x->seen);
+            x->gather = 1;
+        }
+    }
     for (size_t i = 0; i < n; i++) {
         struct expand_input in = {
             .name = src->input ? src->input->name
@@ -123,7 +132,7 @@ static void read_source(struct expansion *x, const struct spec_stage *st, size_t
             .must_pass = src->role == SOURCE_REQUIRE,
         };
 
-        if (!has_input(x, *from, in.job))
+        if (is_first_time(x, in.job))
             add_input(x, &in);
     }
 }
@@ -367,6 +376,7 @@ enum err_code expand(const struct spec *s, const struct expand_sink *sink, struc
         free(x.job_of[i]);
     free(x.job_of);
     free(x.ids);
+    free(x.seen);
     free(x.slots);
     free(x.inputs);
     free(x.input_ids);

@@ -284,7 +284,7 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
         for (size_t i = 0; mark[t] && i < k->n_fields; i++) {
             const char *value;
 
-            if (cfg_find(own->fields, own->n_fields, k->fields[i].name) ||
+            if (!s->stages[t].knobs[i].is_in_id || cfg_find(own->fields, own->n_fields, k->fields[i].name) ||
                 was_named(s, mark, t, k->fields[i].name))
                 continue;
             value = ancestor(s, stage, row, k->fields[i].name, text);

@@ -27,8 +27,10 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "why a job waits, was reused, was tried again or failed", NULL},
     {"logs", cmd_logs, "the log of a job", NULL},
     {"table", cmd_table, "print a view or a stored query", NULL},
-    {"requeue", cmd_requeue, "put failed jobs back", "Repair"},
-    {"version", cmd_version, "versions of saegrid and of every library", "This machine"},
+    {"check", cmd_check, "compare manifest, events, folders and digests", "Repair"},
+    {"requeue", cmd_requeue, "put failed jobs back", NULL},
+    {"doctor", cmd_doctor, "check what this machine needs", "This machine"},
+    {"version", cmd_version, "versions of saegrid and of every library", NULL},
 };
 
 static void print_help(void)

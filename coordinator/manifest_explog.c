@@ -48,7 +48,7 @@ static void add_tail(const char *path, struct buf *out)
 }
 
 /* Columns of ST_LOG_PENDING: id, tag, wall_ms, sweep, stage, run_name, hex, kind, knobs, context,
- * epoch, host, class, message, folder's suffix, reason. */
+ * epoch, host, class, message, folder's suffix, reason, in_agent. */
 static void add_entry(struct manifest *m, sqlite3_stmt *row, struct buf *out)
 {
     char when[21];
@@ -60,7 +60,11 @@ static void add_entry(struct manifest *m, sqlite3_stmt *row, struct buf *out)
     buf_fmt(out, "\n## %.10s - %s: %s `%s`\n\n", when, db_text(row, 3), db_text(row, 1), db_text(row, 5));
     buf_fmt(out, "- Outcome: %s%s%s, attempt %lld on %s, %s\n", db_text(row, 1), *class ? ", class " : "", class,
             (long long)sqlite3_column_int64(row, 10), db_text(row, 11), when);
-    buf_fmt(out, "- Command: `saegrid-runner %s` (in the results folder)\n", dir.data);
+    if (sqlite3_column_int(row, 16))
+        buf_str(out, "- Command: none, it ran inside the agent\n");
+    else
+        buf_fmt(out, "- Command: `saegrid-runner run experiments/%s/%s.tmp` (in the results folder)\n",
+                db_text(row, 3), db_text(row, 5));
     buf_fmt(out, "- Job: %s `%s`, stage %s\n- Config: `%s` from `%s`\n", db_text(row, 7), db_text(row, 6),
             db_text(row, 4), db_text(row, 8), db_text(row, 9));
     if (*message)

@@ -17,7 +17,7 @@ enum {
     WARM_US = 1000000,         /* then every ms, then every 5 ms; paused agents wait longer */
     DRAIN_MS = 20000,          /* a drain becomes "now" after so long */
     LOOK_MS = 500,             /* between looks at our parent and at the number of agents */
-    ALONE_MS = 60000,          /* without any agent: give up */
+    ALONE_MS = 30000,          /* without any agent: give up */
     STORAGE_RETRY_US = 1000000
 };
 
@@ -457,6 +457,11 @@ static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
         return false;
     if (core_is_settled(&s->core))
         return true;
+    if (core_n_refused(&s->core) == s->link->size - 1) {
+        *why = err_set(e, ERR_INVALID, "every agent is of another version or build than this "
+                       "coordinator: install the same on all nodes");
+        return true;
+    }
     if (s->alone_since_ms && now_ms(s) - s->alone_since_ms > ALONE_MS) {
         *why = err_set(e, ERR_UNAVAILABLE, "no agent is left, and %zu jobs are to go",
                        core_n(&s->core, JOB_WAITING) + core_n(&s->core, JOB_READY));

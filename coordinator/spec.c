@@ -14,6 +14,7 @@ enum { ERRORS_SHOWN = 100 };
 void spec_error(struct spec *s, const struct ynode *at, const char *where, const char *fmt, ...)
 {
     struct buf *out = s->detail->errors;
+    size_t start;
     va_list ap;
 
     if (s->detail->n_errors++ >= ERRORS_SHOWN)
@@ -22,11 +23,15 @@ void spec_error(struct spec *s, const struct ynode *at, const char *where, const
         buf_fmt(out, "%s:%d:%d: ", at->file, at->line, at->col);
     else
         buf_fmt(out, "%s: ", at ? at->file : s->path);
+    start = out->len;
     if (where)
         buf_fmt(out, "%s: ", where);
     va_start(ap, fmt);
     buf_vfmt(out, fmt, ap);
     va_end(ap);
+    for (size_t i = start; i < out->len; i++) /* an error is a line */
+        if ((unsigned char)out->data[i] < 0x20)
+            out->data[i] = ' ';
     buf_char(out, '\n');
 }
 

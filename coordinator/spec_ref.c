@@ -54,6 +54,31 @@ static struct ynode *read_selection(struct spec *s, const struct ynode *at, cons
     return map;
 }
 
+/* What follows the stage: `.metric` for a knob, nothing for an input. */
+static bool read_metric(struct spec *s, const struct ynode *n, struct spec_source *src,
+                        const char *rest, const char *where)
+{
+    const struct metric_row *m = *rest ? metric_find(rest + 1) : NULL;
+
+    if (*rest == '\0' && src->role != SOURCE_VALUE)
+        return true;
+    if (*rest == '\0') {
+        spec_error(s, n, where, "%s: a knob takes a value: write $%s.metric", n->text,
+                   src->stage_name);
+    } else if (*rest != '.' || !spec_is_name(rest + 1)) {
+        spec_error(s, n, where, "%s: expected $stage, $stage{axis: value} or $stage.metric, and "
+                                "\"%s\" is left over", n->text, rest);
+    } else if (src->role != SOURCE_VALUE) {
+        spec_error(s, n, where, "%s: a value is not a job: write $%s", n->text, src->stage_name);
+    } else if (!m) {
+        spec_error(s, n, where, "%s: %s is not a metric", n->text, rest + 1);
+    } else {
+        src->metric = m->name;
+        return true;
+    }
+    return false;
+}
+
 static void read_one(struct spec *s, struct spec_stage *st, const struct ynode *n,
                      const struct spec_source *proto, const char *where)
 {
@@ -82,28 +107,8 @@ static void read_one(struct spec *s, struct spec_stage *st, const struct ynode *
             return;
         p = end + 1;
     }
-    if (*p == '.' && spec_is_name(p + 1)) {
-        const struct metric_row *m = metric_find(p + 1);
-
-        if (src.role != SOURCE_VALUE) {
-            spec_error(s, n, where, "%s: a value is not a job: write $%s", n->text, src.stage_name);
-            return;
-        }
-        if (!m) {
-            spec_error(s, n, where, "%s: %s is not a metric", n->text, p + 1);
-            return;
-        }
-        src.metric = m->name;
-    } else if (*p) {
-        spec_error(s, n, where, "%s: expected $stage, $stage{axis: value} or $stage.metric, and "
-                                "\"%s\" is left over", n->text, p);
-        return;
-    } else if (src.role == SOURCE_VALUE) {
-        spec_error(s, n, where, "%s: a knob takes a value: write $%s.metric", n->text,
-                   src.stage_name);
-        return;
-    }
-    st->sources[st->n_sources++] = src;
+    if (read_metric(s, n, &src, p, where))
+        st->sources[st->n_sources++] = src;
 }
 
 void spec_read_ref(struct spec *s, struct spec_stage *st, const struct ynode *n,

@@ -53,6 +53,23 @@ static bool is_word(const char *const *words, const char *text)
     return false;
 }
 
+/* Why a file cannot be read, without its name in front. */
+static const char *file_error(const char *path, const struct err *e)
+{
+    static const char *const before[] = {"open ", ""};
+
+    if (fs_is_dir(path))
+        return "is a directory, not a sweep file";
+    for (size_t i = 0; i < ARRAY_LEN(before); i++) {
+        size_t n = strlen(before[i]), m = strlen(path);
+
+        if (strncmp(e->text, before[i], n) == 0 && strncmp(e->text + n, path, m) == 0 &&
+            strncmp(e->text + n + m, ": ", 2) == 0)
+            return e->text + n + m + 2;
+    }
+    return e->text;
+}
+
 static struct ynode *parse_file(struct loader *l, const char *path, const struct ynode *at)
 {
     struct spec *s = l->s;
@@ -61,7 +78,10 @@ static struct ynode *parse_file(struct loader *l, const char *path, const struct
     struct err e;
 
     if (fs_read(path, YTREE_BYTES_MAX, &text, &e)) {
-        spec_error(s, at, at ? "include" : NULL, "%s", e.text);
+        if (at)
+            spec_error(s, at, "include", "%s: %s", path, file_error(path, &e));
+        else
+            spec_error(s, NULL, NULL, "%s", file_error(path, &e));
     } else {
         struct buf lines = {0};
 

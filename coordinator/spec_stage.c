@@ -62,7 +62,7 @@ const char *spec_canon(struct spec *s, const struct ynode *n, const char *where,
     if (n->type == YNODE_MAP && f->type == CFG_STR)
         return mapping_text(s, n, where);
     if (n->type != YNODE_SCALAR) {
-        spec_error(s, n, where, "expected one value, an %s, not a %s%s", cfg_type_name(f->type),
+        spec_error(s, n, where, "expected one value (%s), not a %s%s", cfg_type_name(f->type),
                    n->type == YNODE_LIST ? "list" : "mapping",
                    n->type == YNODE_LIST ? ": several values go below grid:" : "");
         return NULL;

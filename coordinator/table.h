@@ -35,6 +35,7 @@ void cell_set_text(struct cell *c, const char *text);  /* NULL: stays empty */
 void cell_set_i64(struct cell *c, int64_t v);
 void cell_set_f64(struct cell *c, double v);           /* NaN: stays empty */
 
+bool cell_equal(const struct cell *a, const struct cell *b);
 const struct cell *table_cell(const struct table *t, size_t row, size_t col);
 /* Column by name, or -1. */
 int table_col(const struct table *t, const char *name);
@@ -42,7 +43,8 @@ int table_col(const struct table *t, const char *name);
 void table_select(struct table *t, const char *const *names, size_t n);
 /* Drops the columns that have no value in any row. */
 void table_drop_empty(struct table *t);
-/* Drops columns with the same value in every row, save the named ones; no-op under 2 rows. */
+bool table_is_constant(const struct table *t, size_t col);
+/* Drops columns with the same value in every row, save the named ones; no-op without rows. */
 void table_drop_constant(struct table *t, const char *const *keep, size_t n_keep);
 
 void table_print(const struct table *t, enum table_format f, bool colour, struct buf *out);

@@ -58,17 +58,22 @@ static enum err_code check(const char *(*get)(void *ctx, const char *name), void
     return check_stop_at(stop_at ? stop_at : "", e);
 }
 
+/* Matrix products of the training: distinct prefixes an example (worker/data/batch.h) through all
+ * blocks, the last one at the read-outs only. */
 static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
 {
     const char *task = get(ctx, "task");
-    double p = kind_num(get, ctx, "modulus", 113), d = kind_num(get, ctx, "d_model", 128);
     bool is_copy = task && strcmp(task, "copy") == 0;
+    bool is_leaky = task && strcmp(task, "modadd_husai") == 0;
+    double p = kind_num(get, ctx, "modulus", 113), d = kind_num(get, ctx, "d_model", 128);
+    double f = kind_num(get, ctx, "d_mlp", 512), vocab = is_copy ? 22 : p + 4;
     double rows = is_copy ? kind_num(get, ctx, "n_examples", 0) : p * p;
-    double tokens = rows * (is_copy ? 12 : 7);
-    double params = kind_num(get, ctx, "n_layers", 2) * d * (4 * d + 2 * kind_num(get, ctx, "d_mlp", 512)) +
-                    d * p;
+    double nodes = is_copy ? 19 : is_leaky ? 3.2 : 2.2, reads = is_copy ? 10 : 1;
+    double key_value = 4 * d * d, rest = 4 * d * d + 4 * d * f;
+    double forward = (kind_num(get, ctx, "n_layers", 2) - 1) * nodes * (key_value + rest) +
+                     nodes * key_value + reads * (rest + 2 * d * vocab);
 
-    return 6 * params * tokens * kind_num(get, ctx, "train_fraction", 1) *
+    return 3 * forward * rows * kind_num(get, ctx, "train_fraction", 1) *
            kind_num(get, ctx, "epochs", 0) / kind_flops;
 }
 

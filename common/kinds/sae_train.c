@@ -16,7 +16,7 @@ static enum err_code check(const char *(*get)(void *ctx, const char *name), void
     const char *arch = get(ctx, "arch");
     double k = kind_num(get, ctx, "k", 0), d_sae = kind_num(get, ctx, "d_sae", 0);
 
-    if (arch && strncmp(arch, "topk", 4) == 0 && k > d_sae)
+    if (arch && strcmp(arch, "topk") == 0 && k > d_sae) /* topk_husai clips k, as its source does */
         return err_set(e, ERR_INVALID, "k: %.0f is more than d_sae, %.0f", k, d_sae);
     if (kind_num(get, ctx, "steps", 0) == 0 && kind_num(get, ctx, "epochs", 0) == 0)
         return err_set(e, ERR_INVALID, "steps: 0 means \"by epochs\", and epochs is 0 too");

@@ -108,7 +108,6 @@ expect 65 sg plan good.yaml --set one.sed=1
 says 'sed'
 expect 65 sg plan good.yaml --set one.seed=x
 says 'seed'
-expect 64 sg run good.yaml -j 0
 expect 64 sg run good.yaml -j many
 expect 64 sg run good.yaml good.yaml
 pass 'files and options'

@@ -43,7 +43,7 @@ job=$(sql "SELECT lower(hex(digest)) FROM job WHERE state = 'done' LIMIT 1")
 bad=$(sql "SELECT lower(hex(digest)) FROM job WHERE state = 'failed' LIMIT 1")
 
 for command in status jobs kinds doctor version check "kinds sae_train" "show $job" "plan cli.yaml" \
-    "table runs" "table failures" "explain $bad"; do
+    "table runs" "table failures"; do
     # shellcheck disable=SC2086
     sg $command --json >json.out 2>"$log" || [ "$command" = doctor ] || fail "$command --json: exit $?"
     is_json json.out

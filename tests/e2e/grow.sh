@@ -33,8 +33,10 @@ same 'new SAEs' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_train' AND k
 same 'attempts that were there' "$(sql "SELECT count(*) FROM attempt WHERE job <= $newest")" 10
 same 'rows of the stability table' "$(sql 'SELECT count(*) FROM stability')" 3
 
+[ "$numbers" != "$(digest "$SAEGRID_RESULTS")" ] || fail 'the digest does not see new jobs'
+
 spec '2, 4'
 expect 0 sg run grow.yaml -j 2
 same 'jobs after going back' "$(n_attempts)" 13
-[ "$numbers" != "$(digest "$SAEGRID_RESULTS")" ] || fail 'the digest does not see new jobs'
+same 'numbers after going back' "$(digest "$SAEGRID_RESULTS")" "$numbers"
 pass 'only new jobs run'

@@ -29,7 +29,9 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
     const struct lm_train_cfg *c = j->cfg;
     struct task t;
 
-    (void)e; /* the rules across knobs are in the kind's check */
+    if (c->d_model % c->n_heads) /* as the kind's check: a job.json may be written by hand */
+        return err_set(e, ERR_INVALID, "n_heads: %" PRId64 " does not divide d_model, %" PRId64,
+                       c->n_heads, c->d_model);
     task_plan(&t, c->task, c->modulus, (size_t)c->n_examples);
     plan->arena_bytes = lm_trainer_bytes(c);
     plan->n_steps = c->epochs * (((int64_t)((double)t.n * c->train_fraction) + c->batch - 1) / c->batch);

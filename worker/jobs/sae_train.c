@@ -51,6 +51,7 @@ struct train {
     uint64_t *count;             /* [f] rows on which a feature is active */
     double *density;             /* [f] */
     double train_s;
+    int64_t rows_before;         /* seen by earlier attempts */
 };
 
 static enum err_code config(struct train *t, struct job *j, struct err *e)
@@ -315,9 +316,10 @@ static void count_active(struct train *t)
 static bool evaluate(struct train *t, struct recon *rec, double *l0, double *l1)
 {
     size_t n = t->acts.n, d = t->acts.d;
+    uint64_t n_on = 0;
 
     recon_init(rec, t->mean, t->e_sum, d);
-    *l0 = *l1 = 0;
+    *l1 = 0;
     for (size_t at = 0; at < n; at += t->batch) {
         size_t take = n - at < t->batch ? n - at : t->batch;
 
@@ -327,9 +329,11 @@ static bool evaluate(struct train *t, struct recon *rec, double *l0, double *l1)
             return false;
         recon_add(rec, t->rows, t->work.xhat, take);
         count_active(t);
-        *l0 += t->work.l0 * (double)take / (double)n;
         *l1 += t->work.l1 * (double)take / (double)n;
     }
+    for (size_t i = 0; i < t->sae_cfg.f; i++)
+        n_on += t->count[i];
+    *l0 = (double)n_on / (double)n;
     return true;
 }
 
@@ -379,7 +383,7 @@ static void report_course(struct train *t)
     job_metric(j, "steps", (double)t->st.step);
     job_metric(j, "rows_seen", (double)t->st.rows_seen);
     if (t->train_s > 0)
-        job_metric(j, "rows_per_s", (double)t->st.rows_seen / t->train_s);
+        job_metric(j, "rows_per_s", (double)(t->st.rows_seen - t->rows_before) / t->train_s);
     job_provenance(j, "isa", "%s", vec_isa());
 }
 
@@ -460,6 +464,7 @@ static enum err_code train_and_report(struct train *t, struct err *e)
 
     recon_means(t->mean, t->acts.x, t->acts.n, t->acts.d); /* b_dec may start there */
     resume_or_start(t);
+    t->rows_before = t->st.rows_seen;
     enum err_code rc = loop(t, &bad, e);
     t->train_s = (double)(j->clock->mono_us(j->clock) - from) / 1e6;
     if (rc)

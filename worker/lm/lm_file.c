@@ -106,6 +106,9 @@ static enum err_code read_cfg(struct lm_file *f, struct err *e)
         return err_set(e, ERR_INVALID, "config.task: missing");
     if (!modulus || modulus->type != PT_INT)
         return err_set(e, ERR_INVALID, "config.modulus: missing");
+    if (c->n_layers > f->pt.n_tensors)
+        return err_set(e, ERR_INVALID, "config.n_layers: %zu, but only %zu tensors", c->n_layers,
+                       f->pt.n_tensors);
     if (c->n_heads * c->d_head != c->d_model)
         return err_set(e, ERR_INVALID, "config: %zu heads of %zu are not d_model = %zu",
                        c->n_heads, c->d_head, c->d_model);

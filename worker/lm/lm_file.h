@@ -23,8 +23,8 @@ struct lm_file {
     struct lm_origin origin;
     struct pt_file pt;
 };
-/* Reads and checks the configuration, every name and every shape. */
+/* Reads and checks the configuration. */
 MUST_CHECK enum err_code lm_file_open(struct lm_file *f, const char *path, struct err *e);
-/* The weights into `m`, made by lm_init(m, &f->cfg, ...). */
+/* The weights into `m`, made by lm_init(m, &f->cfg, ...); checks every name and shape. */
 MUST_CHECK enum err_code lm_file_read(const struct lm_file *f, struct lm *m, struct err *e);
 void lm_file_close(struct lm_file *f);

@@ -2,8 +2,8 @@
 #include "mf.h"
 
 #include <math.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "coordinator/manifest_query.h"
 #include "coordinator/tables.h"
 #include "coordinator/views.h"
@@ -21,37 +21,6 @@ static const struct mf_job jobs[] = {
     {.stage = 3, .knobs = "{\"tag\":\"it's\"}"},
 };
 
-static void put_file(const char *dir, const char *name, const char *text)
-{
-    char path[512];
-    struct err e = {0};
-
-    MF_OK(fs_mkdirs(dir, &e));
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    MF_OK(fs_replace(path, text, strlen(text), &e));
-}
-
-/* Ends a job through a result folder, as a runner would leave it. */
-static enum err_code finish(const char *results, struct manifest *m, int64_t job, const char *body, struct err *e)
-{
-    struct event ev[3] = {mf_event(EVENT_READY, job, 0), mf_event(EVENT_GRANT, job, 1), mf_event(EVENT_DONE, job, 1)};
-    struct buf payload = {0}, dir = {0}, text = {0};
-    char path[512];
-    struct err mine = {0};
-
-    if (manifest_payload(m, job, 1, &payload, &dir, &mine))
-        fail_msg("%s", mine.text);
-    snprintf(path, sizeof path, "%s/%s", results, dir.data);
-    buf_fmt(&text, "{\"format\":1,\"job\":\"%.64s\",\"epoch\":1,%s}", strstr(payload.data, "\"job\":\"") + 7, body);
-    put_file(path, "series.csv", "name,step,value\nloss,1,0.5\nloss,2,nan\nloss,3,0.25\n");
-    put_file(path, "result.json", text.data);
-    buf_free(&payload);
-    buf_free(&dir);
-    buf_free(&text);
-    ev[2].wall_s = 2.5;
-    return manifest_apply(m, ev, 3, e);
-}
-
 static void fill(const char *results)
 {
     struct spec s = mf_spec("demo", 4, 1);
@@ -63,10 +32,10 @@ static void fill(const char *results)
     mf.n_jobs = ARRAY_LEN(jobs);
     MF_OK(manifest_open(results, 0, &m, &e));
     mf_add(m, &s, NULL);
-    MF_OK(finish(results, m, 1, "\"verdict\":null,\"metrics\":{\"erank\":80.5,\"n_rows\":100},\"provenance\":{\"commit\":\"c0ffee\"}", &e));
-    MF_OK(finish(results, m, 2, "\"verdict\":\"pass\",\"metrics\":{\"ev\":0.9,\"l0\":8,\"steps\":3000,\"wall_s\":1}", &e));
-    MF_OK(finish(results, m, 3, "\"verdict\":\"pass\",\"metrics\":{\"ev\":0.8,\"l0\":8,\"steps\":3000,\"wall_s\":2}", &e));
-    MF_OK(finish(results, m, 4,
+    MF_OK(mf_finish_folder(results, m, 1, "\"verdict\":null,\"metrics\":{\"erank\":80.5,\"n_rows\":100},\"provenance\":{\"commit\":\"c0ffee\"}", &e));
+    MF_OK(mf_finish_folder(results, m, 2, "\"verdict\":\"pass\",\"metrics\":{\"ev\":0.9,\"l0\":8,\"steps\":3000,\"wall_s\":1}", &e));
+    MF_OK(mf_finish_folder(results, m, 3, "\"verdict\":\"pass\",\"metrics\":{\"ev\":0.8,\"l0\":8,\"steps\":3000,\"wall_s\":2}", &e));
+    MF_OK(mf_finish_folder(results, m, 4,
                  "\"verdict\":\"pass\",\"metrics\":{\"pwmcc_mean\":0.4,\"random_mean\":0.3,\"ratio\":1.3333333333333333,"
                  "\"ev_mean\":0.85,\"l0_mean\":8,\"dead_pct_mean\":1,\"n_seeds\":2,\"erank\":80.5},"
                  "\"absent\":{\"p_value\":\"one pair\"},"
@@ -180,13 +149,13 @@ static void test_a_result_of_another_job_or_size_is_refused(void **state)
     mf.n_jobs = ARRAY_LEN(jobs);
     MF_OK(manifest_open(*state, 0, &m, &e));
     mf_add(m, &s, NULL);
-    assert_int_equal(finish(*state, m, 1, "\"metrics\":{},\"artifacts\":[{\"path\":\"a.pt\",\"bytes\":3,\"sha256\":"
+    assert_int_equal(mf_finish_folder(*state, m, 1, "\"metrics\":{},\"artifacts\":[{\"path\":\"a.pt\",\"bytes\":3,\"sha256\":"
                             "\"0000000000000000000000000000000000000000000000000000000000000000\"}]", &e), ERR_CORRUPT);
     assert_int_equal(manifest_bad_job(m), 1);
     assert_non_null(strstr(e.text, "a.pt"));
-    assert_int_equal(finish(*state, m, 1, "\"job\":\"x\",\"metrics\":{}", &e) == ERR_OK, 0);
-    assert_int_equal(finish(*state, m, 1, "\"metrics\":{\"ev\":\"much\"}", &e), ERR_CORRUPT);
-    assert_int_equal(finish(*state, m, 1, "\"metrics\":{\"ev\":1}", &e), ERR_OK);
+    assert_int_equal(mf_finish_folder(*state, m, 1, "\"job\":\"x\",\"metrics\":{}", &e) == ERR_OK, 0);
+    assert_int_equal(mf_finish_folder(*state, m, 1, "\"metrics\":{\"ev\":\"much\"}", &e), ERR_CORRUPT);
+    assert_int_equal(mf_finish_folder(*state, m, 1, "\"metrics\":{\"ev\":1}", &e), ERR_OK);
     manifest_close(m);
 }
 
@@ -196,7 +165,7 @@ static void test_ten_thousand_runs_answer_in_a_second(void **state)
     struct spec s = mf_spec("many", 4, 1);
     struct event *ev = calloc(3 * N, sizeof *ev);
     struct manifest *m;
-    struct timespec a, b;
+    int64_t from;
     struct err e = {0};
     struct table t;
 
@@ -213,18 +182,16 @@ static void test_ten_thousand_runs_answer_in_a_second(void **state)
     MF_OK(manifest_apply(m, ev, 3 * N, &e));
     manifest_close(m);
     free(ev);
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    from = clock_system.mono_us(&clock_system);
     t = ask(*state, "SELECT count(*), sum(ev), max(steps) FROM (SELECT * FROM runs LIMIT -1)");
     table_free(&t);
     t = ask(*state, "SELECT * FROM runs");
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    print_message("runs of %zu jobs: %.2f s\n", t.n_rows, (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec));
+    print_message("runs of %zu jobs: %.2f s\n", t.n_rows, (double)(clock_system.mono_us(&clock_system) - from) / 1e6);
     assert_int_equal(t.n_rows, N);
     table_free(&t);
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    from = clock_system.mono_us(&clock_system);
     t = ask(*state, "SELECT metric, n FROM summary");
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    print_message("summary: %zu rows, %.2f s\n", t.n_rows, (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec));
+    print_message("summary: %zu rows, %.2f s\n", t.n_rows, (double)(clock_system.mono_us(&clock_system) - from) / 1e6);
     table_free(&t);
 }
 

@@ -212,6 +212,16 @@ static void a_block_that_the_model_has_not_is_refused_with_the_range(void **stat
     assert_has(e.text, "layer: 2 is outside [0, 1]: the model has 2 blocks");
 }
 
+static void heads_that_do_not_divide_the_stream_are_refused(void **state)
+{
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(run("heads", "lm_train", "\"d_model\": 16, \"n_heads\": 3", NULL, NULL, &e),
+                     ERR_INVALID);
+    assert_has(e.text, "n_heads: 3 does not divide d_model, 16");
+}
+
 static void drawn_tasks_are_read_on_fresh_examples(void **state)
 {
     struct err e = {0};
@@ -332,6 +342,7 @@ int main(void)
         cmocka_unit_test(smaller_shares_of_the_rows_are_subsets_in_order),
         cmocka_unit_test(surrogates_differ_from_the_rows_and_keep_their_number),
         cmocka_unit_test(a_block_that_the_model_has_not_is_refused_with_the_range),
+        cmocka_unit_test(heads_that_do_not_divide_the_stream_are_refused),
         cmocka_unit_test(drawn_tasks_are_read_on_fresh_examples),
         cmocka_unit_test(an_untrained_model_is_a_result_with_its_reasons),
         cmocka_unit_test(stop_at_ends_the_training_by_rule),

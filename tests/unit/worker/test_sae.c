@@ -1,0 +1,212 @@
+/* test_sae.c - training steps in single precision: what must not matter, and what must hold. */
+#include "tests/lib/check.h"
+
+#include "common/rng.h"
+#include "worker/num/vec.h"
+#include "worker/sae/sae.h"
+
+enum { D = 24, F = 96, K = 8, N = 64, SEED = 9 };
+
+struct rig {
+    struct arena a;
+    struct sae s;
+    struct sae_work w;
+};
+
+static struct sae_cfg cfg_of(const char *name)
+{
+    const struct sae_arch *arch = sae_arch_find(name);
+
+    return (struct sae_cfg){.arch = arch, .d = D, .f = F, .k = arch->is_sparse ? K : F, .l1 = 1e-3,
+                            .norm = arch->norm, .is_tied = arch->is_tied,
+                            .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
+}
+
+static void rig_open(struct rig *r, const struct sae_cfg *cfg)
+{
+    struct err e;
+
+    assert_ok(arena_open(&r->a, "rig", sae_bytes(cfg) + sae_work_bytes(cfg, N), &e), e);
+    sae_new(&r->s, cfg, &r->a);
+    sae_work_new(&r->w, cfg, N, &r->a);
+    assert_int_equal(r->a.peak, r->a.size); /* the plan is exact */
+    sae_init(&r->s, SEED, NULL);
+}
+
+static void fill(real *x, size_t n)
+{
+    struct rng r = rng_stream(SEED, "rows");
+
+    for (size_t i = 0; i < n; i++)
+        x[i] = (real)(rng_normal(&r) + 0.3);
+}
+
+static const char *const names[] = {"topk", "topk_husai", "relu", "linear"};
+
+static void every_arch_learns_and_keeps_its_decoder_constraint(void **state)
+{
+    real x[N * D];
+
+    (void)state;
+    fill(x, N * D);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct sae_cfg cfg = cfg_of(names[i]);
+        struct rig r;
+        double first = 0;
+
+        rig_open(&r, &cfg);
+        for (int t = 0; t < 300; t++) {
+            assert_null(sae_step(&r.s, &r.w, x, N, 1e-3));
+            first = t == 0 ? r.w.loss : first;
+        }
+        if (!(r.w.loss < 0.7 * first))
+            fail_msg("%s: loss %g after 300 steps, %g at the start", names[i], r.w.loss, first);
+        for (size_t f = 0; f < F && cfg.norm != SAE_NORM_NONE; f++)
+            assert_near(vec_sumsq(r.s.p[SAE_DECODER].data + f * D, D), 1, 1e-5);
+        assert_true(sae_cos_init(&r.s) < 1 && sae_cos_init(&r.s) > 0);
+        arena_close(&r.a);
+    }
+}
+
+static void same_seed_gives_the_same_bits_and_another_seed_does_not(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk");
+    struct rig a, b;
+    real x[N * D];
+
+    (void)state;
+    fill(x, N * D);
+    rig_open(&a, &cfg);
+    rig_open(&b, &cfg);
+    for (int t = 0; t < 20; t++) {
+        assert_null(sae_step(&a.s, &a.w, x, N, 1e-3));
+        assert_null(sae_step(&b.s, &b.w, x, N, 1e-3));
+    }
+    for (size_t p = 0; p < a.s.n_params; p++)
+        assert_memory_equal(a.s.p[p].data, b.s.p[p].data, a.s.p[p].n * sizeof(real));
+    sae_init(&b.s, SEED + 1, NULL);
+    sae_init(&a.s, SEED, NULL);
+    assert_memory_not_equal(a.s.p[0].data, b.s.p[0].data, a.s.p[0].n * sizeof(real));
+    arena_close(&a.a);
+    arena_close(&b.a);
+}
+
+static void topk_keeps_exactly_k_of_raw_values(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk_husai");
+    struct rig r;
+    real x[N * D];
+
+    (void)state;
+    fill(x, N * D);
+    rig_open(&r, &cfg);
+    assert_true(sae_forward(&r.s, &r.w, x, N));
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(r.w.n_act[i], K);
+    assert_near(r.w.l0, K, 1e-12);
+    arena_close(&r.a);
+}
+
+/* Loss and gradients do not depend on the order of the rows, nor on batches of a forward pass. */
+static void row_order_and_batch_split_do_not_matter(void **state)
+{
+    real x[N * D], y[N * D], hat[N * D];
+
+    (void)state;
+    fill(x, N * D);
+    for (size_t i = 0; i < N; i++)
+        memcpy(y + i * D, x + (N - 1 - i) * D, D * sizeof *x);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct sae_cfg cfg = cfg_of(names[i]);
+        struct rig a, b;
+
+        rig_open(&a, &cfg);
+        rig_open(&b, &cfg);
+        assert_true(sae_forward(&a.s, &a.w, x, N));
+        sae_backward(&a.s, &a.w);
+        assert_true(sae_forward(&b.s, &b.w, y, N));
+        sae_backward(&b.s, &b.w);
+        assert_near(a.w.loss, b.w.loss, 1e-5 * a.w.loss);
+        for (size_t p = 0; p < a.s.n_params; p++)
+            for (size_t j = 0; j < a.s.p[p].n; j++)
+                assert_near(a.s.p[p].grad[j], b.s.p[p].grad[j], 2e-5);
+        memcpy(hat, a.w.xhat, sizeof hat);
+        for (size_t at = 0; at < N; at += 5) {
+            size_t n = N - at < 5 ? N - at : 5;
+
+            assert_true(sae_forward(&a.s, &a.w, x + at * D, n));
+            for (size_t j = 0; j < n * D; j++)
+                assert_near(a.w.xhat[j], hat[at * D + j], 2e-5);
+        }
+        arena_close(&a.a);
+        arena_close(&b.a);
+    }
+}
+
+/* The fused pass and the one that clips are the same step when the clip does not bite. */
+static void fused_and_separate_updates_agree(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk"), clipped = cfg;
+    struct rig a, b;
+    real x[N * D];
+
+    (void)state;
+    clipped.clip = 1e9;
+    fill(x, N * D);
+    rig_open(&a, &cfg);
+    rig_open(&b, &clipped);
+    for (int t = 0; t < 10; t++) {
+        assert_null(sae_step(&a.s, &a.w, x, N, 1e-3));
+        assert_null(sae_step(&b.s, &b.w, x, N, 1e-3));
+    }
+    for (size_t p = 0; p < a.s.n_params; p++)
+        assert_memory_equal(a.s.p[p].data, b.s.p[p].data, a.s.p[p].n * sizeof(real));
+    arena_close(&a.a);
+    arena_close(&b.a);
+}
+
+static void what_is_not_finite_stops_a_step_before_it_changes_anything(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk");
+    struct rig r;
+    real x[N * D], before;
+
+    (void)state;
+    fill(x, N * D);
+    rig_open(&r, &cfg);
+    before = r.s.p[SAE_DECODER].data[0];
+    x[7] = NAN;
+    assert_string_equal(sae_step(&r.s, &r.w, x, N, 1e-3), "pre-activations");
+    assert_true(r.s.p[SAE_DECODER].data[0] == before);
+    assert_int_equal(r.s.cfg.adam.t, 0);
+    arena_close(&r.a);
+}
+
+static void k_above_d_sae_is_an_error_except_where_the_source_clips_it(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk");
+    struct err e;
+
+    (void)state;
+    cfg.k = F + 1;
+    assert_fails(sae_cfg_check(&cfg, &e), ERR_INVALID, e, "97 is outside [1, 96]");
+    cfg.arch = sae_arch_find("topk_husai");
+    assert_ok(sae_cfg_check(&cfg, &e), e);
+    assert_int_equal(cfg.k, F);
+    assert_null(sae_arch_find("nothing"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_arch_learns_and_keeps_its_decoder_constraint),
+        cmocka_unit_test(same_seed_gives_the_same_bits_and_another_seed_does_not),
+        cmocka_unit_test(topk_keeps_exactly_k_of_raw_values),
+        cmocka_unit_test(row_order_and_batch_split_do_not_matter),
+        cmocka_unit_test(fused_and_separate_updates_agree),
+        cmocka_unit_test(what_is_not_finite_stops_a_step_before_it_changes_anything),
+        cmocka_unit_test(k_above_d_sae_is_an_error_except_where_the_source_clips_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
