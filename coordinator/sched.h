@@ -17,6 +17,7 @@ struct rank {
     int capacity;          /* jobs it may hold in all */
     int n_held;
     int n_process;         /* of them: jobs in a process of their own, which take all its time */
+    int n_lent;            /* agents that it counts too */
     int lent_to;           /* rank that counts this one's core, or -1 */
     int host;              /* index in sched.hosts */
     uint32_t leases;       /* first of its leases */
@@ -34,6 +35,8 @@ struct sched {
     int n_ranks;
     struct sched_host *hosts;
     int n_hosts;
+    int next_idle;         /* cursors of the pass: for a process; */
+    int next_rank, level;  /* for in-agent jobs, and the load that they may find there */
     uint32_t *aside;       /* wide jobs of this pass that wait for a reserved host */
     size_t n_aside;
 };

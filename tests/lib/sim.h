@@ -75,6 +75,7 @@ struct sim_config {
     uint64_t seed;
     int n_agents, n_hosts, n_jobs, n_disasters, capacity;
     int64_t term_ms, grace_ms, poll_us;
+    int64_t width;               /* layers of so many; 0: any shape */
     bool is_calm;                /* few checks, no disasters: for scale */
 };
 

@@ -48,8 +48,12 @@ static void add_inputs(struct sim *s, struct sim_job *j, int64_t id, int shape, 
 void sim_make_jobs(struct sim *s)
 {
     int shape = (int)sim_between(s, 0, 4);
-    int64_t width = sim_between(s, 2, s->config.is_calm ? 1000 : 12);
+    int64_t width = sim_between(s, 2, 12);
 
+    if (s->config.width) {
+        shape = 2;
+        width = s->config.width;
+    }
     s->n_jobs = (size_t)s->config.n_jobs;
     for (size_t i = 0; i < s->n_jobs; i++) {
         struct sim_job *j = &s->jobs[i];
