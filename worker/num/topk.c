@@ -142,7 +142,7 @@ __attribute__((target("avx512f"))) static size_t gather_avx512(uint32_t *cand, c
 }
 #endif
 
-static size_t gather(uint32_t *cand, const real *z, size_t f, real t)
+size_t topk_gather(uint32_t *cand, const real *z, size_t f, real t)
 {
 #if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
     if (__builtin_cpu_supports("avx512f"))
@@ -187,7 +187,7 @@ size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, s
     t = lower_bound(z, f, k, s->bound);
     if (positive && t < TINY)
         t = TINY;
-    n = gather(s->cand, z, f, t);
+    n = topk_gather(s->cand, z, f, t);
     if (n <= k) {
         for (size_t i = 0; i < n; i++) {
             idx[i] = s->cand[i];

@@ -17,7 +17,10 @@ static struct sae_cfg cfg_of(const char *name)
 {
     const struct sae_arch *arch = sae_arch_find(name);
 
-    return (struct sae_cfg){.arch = arch, .d = D, .f = F, .k = arch->is_sparse ? K : F, .l1 = 1e-3,
+    return (struct sae_cfg){.arch = arch, .d = D, .f = F, .k = arch->select != SAE_SELECT_EACH ? K : F, .l1 = 1e-3,
+                            .prefixes = {{F / 4, F / 2, F}, 3, SAE_PREFIX_MEAN},
+                            .jump = {.bandwidth = 0.2, .theta = 0.05},
+                            .jacobian = strcmp(name, "jsae") ? 0 : 0.1,
                             .norm = arch->norm, .is_tied = arch->is_tied,
                             .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
 }
@@ -41,7 +44,10 @@ static void fill(real *x, size_t n)
         x[i] = (real)(rng_normal(&r) + 0.3);
 }
 
-static const char *const names[] = {"topk", "topk_husai", "relu", "linear"};
+static const char *const names[] = {
+    "topk",         "topk_husai", "batchtopk", "matryoshka", "jsae",       "relu",
+    "relu_bricken", "relu_april", "jumprelu",  "gated",      "transcoder", "skip_transcoder",
+    "gba",          "linear"};
 
 static void every_arch_learns_and_keeps_its_decoder_constraint(void **state)
 {
@@ -102,7 +108,7 @@ static void topk_keeps_exactly_k_of_raw_values(void **state)
     rig_open(&r, &cfg);
     assert_true(sae_forward(&r.s, &r.w, x, N));
     for (size_t i = 0; i < N; i++)
-        assert_int_equal(r.w.n_act[i], K);
+        assert_int_equal(r.w.row_at[i + 1] - r.w.row_at[i], K);
     assert_near(r.w.l0, K, 1e-12);
     arena_close(&r.a);
 }
@@ -134,6 +140,8 @@ static void row_order_and_batch_split_do_not_matter(void **state)
         for (size_t at = 0; at < N; at += 5) {
             size_t n = N - at < 5 ? N - at : 5;
 
+            if (cfg.arch->select == SAE_SELECT_BATCH)
+                break; /* what is kept depends on the batch */
             assert_true(sae_forward(&a.s, &a.w, x + at * D, n));
             for (size_t j = 0; j < n * D; j++)
                 assert_near(a.w.xhat[j], hat[at * D + j], 2e-5);
