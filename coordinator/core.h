@@ -69,7 +69,8 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
                   struct core_out *o);
 void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o);
 
-/* Expiry and back-off; cheap, to be called at least every core_next_tick(). */
+/* Expiry and back-off; cheap between its scans, of which there are twenty a term: call it in every
+ * turn of the loop. */
 void core_tick(struct core *c, int64_t now_ms, struct core_out *o);
 
 /* Gives ready jobs to agents with room: once at the end of every batch. */

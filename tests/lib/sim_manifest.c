@@ -40,6 +40,7 @@ static bool is_done(enum job_state st)
 
 static void apply_grant(struct sim *s, struct sim_job *j, const struct event *e)
 {
+    RULE(!s->is_draining);
     RULE(j->state == JOB_READY);
     RULE(e->epoch > j->epoch);
     RULE(count_inputs(s, j, is_done) == j->n_inputs);
@@ -49,12 +50,19 @@ static void apply_grant(struct sim *s, struct sim_job *j, const struct event *e)
     j->rank = e->rank;
 }
 
+static bool has_begun(const struct sim_job *j, int64_t epoch)
+{
+    return (size_t)epoch / 64 >= ARRAY_LEN(j->begun) ||
+           (j->begun[epoch / 64] >> (epoch & 63) & 1);
+}
+
 static void apply_end(struct sim *s, struct sim_job *j, const struct event *e)
 {
     RULE(j->state == JOB_LEASED);
     RULE(e->epoch == j->epoch);
     if (e->type == EVENT_DONE) {
         RULE(++j->n_done == 1);
+        RULE(has_begun(j, e->epoch)); /* the result is of this very attempt */
         RULE(e->class == ERR_CLASS_NONE || e->class == ERR_CLASS_SCIENCE);
         j->state = JOB_DONE;
         return;

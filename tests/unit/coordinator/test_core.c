@@ -74,6 +74,9 @@ static void test_a_result_of_an_old_epoch_is_recorded_and_not_applied(void **sta
     fix_state(&f, 1, JOB_LEASED);
     fix_result(&f, 3 - first, 1, 2, ERR_CLASS_NONE);
     fix_state(&f, 1, JOB_DONE);
+    fix_result(&f, first, 1, 1, ERR_CLASS_CODE); /* still an old epoch, and still only a record */
+    assert_int_equal(fix_event(&f, EVENT_STALE, 1)->class, ERR_CLASS_CODE);
+    fix_state(&f, 1, JOB_DONE);
     assert_true(core_is_settled(&f.c));
     fix_close(&f);
 }
