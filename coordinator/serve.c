@@ -14,7 +14,7 @@ enum {
     DATAGRAMS_MAX = 4096,      /* a turn */
     OUTBOX_FLUSH = 1 << 20,
     BUSY_US = 20000,           /* after the last event: poll every 0.1 ms for so long, */
-    WARM_US = 1000000,         /* then every ms, then every 5 ms; paused agents wait longer */
+    WARM_US = 1000000,         /* then every ms, then every 5 ms, after 5 s every 10 ms */
     DRAIN_MS = 20000,          /* a drain becomes "now" after so long */
     LOOK_MS = 500,             /* between looks at our parent and at the number of agents */
     ALONE_MS = 30000,          /* without any agent: give up */
@@ -480,7 +480,10 @@ static void rest(struct serve *s)
 
     if (s->is_starting)
         return;
-    s->clock->sleep_us(s->clock, quiet_us < BUSY_US ? 100 : quiet_us < WARM_US ? 1000 : 5000);
+    s->clock->sleep_us(s->clock, quiet_us < BUSY_US       ? 100
+                                 : quiet_us < WARM_US     ? 1000
+                                 : quiet_us < 5 * WARM_US ? 5000
+                                                          : 10000);
 }
 
 enum err_code serve_run(struct serve *s, struct err *e)

@@ -61,19 +61,17 @@ static enum err_code unknown(const char *name, struct err *e)
     return rc;
 }
 
-/* "a,b" as quoted identifiers. */
+/* "a,b" as quoted identifiers; in backticks, since SQLite takes an unknown "name" for a text. */
 static void add_columns(struct buf *sql, const char *list)
 {
-    buf_char(sql, '"');
+    buf_char(sql, '`');
     for (; *list; list++) {
         if (*list == ',')
-            buf_str(sql, "\",\"");
-        else if (*list == '"')
-            buf_str(sql, "\"\"");
-        else if (*list != ' ')
+            buf_str(sql, "`,`");
+        else if (*list != ' ' && *list != '`')
             buf_char(sql, *list);
     }
-    buf_char(sql, '"');
+    buf_char(sql, '`');
 }
 
 enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out, struct err *e)
