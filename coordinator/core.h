@@ -82,7 +82,8 @@ void core_grant_failed(struct core *c, int64_t job, const struct err *why, int64
 /* ... because a gate that it requires did not pass, that of job `cause`. */
 void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_out *o);
 
-void core_cancel(struct core *c, int64_t job, struct core_out *o); /* no-op if final */
+void core_cancel(struct core *c, int64_t job, int64_t now_ms,
+                 struct core_out *o);                             /* no-op if final */
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 

@@ -151,7 +151,8 @@ static void orders(struct sim *s)
         s->n.drains++;
     }
     if (!s->config.is_calm && s->config.n_disasters && sim_chance(s, 0.0005)) {
-        core_cancel(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), &s->out);
+        core_cancel(&s->core, sim_between(s, 1, (int64_t)s->n_jobs),
+                    s->now_us / 1000, &s->out);
         s->n.cancels++;
     }
 }
