@@ -86,9 +86,9 @@ static void test_each_class_of_failure_ends_as_promised(void **state)
     static const struct {
         enum err_class class;
         enum event_type event;
-    } row[] = {{ERR_CLASS_NONE, EVENT_DONE},    {ERR_CLASS_SCIENCE, EVENT_DONE},
-               {ERR_CLASS_CONFIG, EVENT_FAIL},  {ERR_CLASS_CODE, EVENT_FAIL},
-               {ERR_CLASS_INFRA, EVENT_RETRY},  {ERR_CLASS_EXTERNAL, EVENT_RETRY}};
+    } row[] = {{ERR_CLASS_NONE, EVENT_DONE},   {ERR_CLASS_SCIENCE, EVENT_DONE},
+               {ERR_CLASS_CONFIG, EVENT_FAIL}, {ERR_CLASS_CODE, EVENT_FAIL},
+               {ERR_CLASS_INFRA, EVENT_RETRY}, {ERR_CLASS_EXTERNAL, EVENT_RETRY}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(row); i++) {

@@ -9,9 +9,12 @@ static void open_diamond(struct fix *f, const enum job_state *states, int64_t gr
 
     fix_open(f, 2, grace_ms);
     for (int64_t id = 1; id <= 6; id++)
-        fix_add(f, (struct job){.id = id, .cost_s = 1, .retries = 1,
-                                .state = (uint8_t)(states ? states[id] : JOB_WAITING),
-                                .epoch = states && states[id] != JOB_WAITING},
+        fix_add(f,
+                (struct job){.id = id,
+                             .cost_s = 1,
+                             .retries = 1,
+                             .state = (uint8_t)(states ? states[id] : JOB_WAITING),
+                             .epoch = states && states[id] != JOB_WAITING},
                 in[id], n_in[id]);
 }
 
@@ -143,8 +146,8 @@ static void test_a_gate_that_did_not_pass_skips_the_granted_job(void **state)
 
 /* --- starting from what is on disk ---------------------------------------------------------- */
 
-static const enum job_state half_way[7] = {0, JOB_DONE, JOB_DONE, JOB_LEASED, JOB_WAITING,
-                                           JOB_WAITING, JOB_LEASED};
+static const enum job_state half_way[7] = {0,           JOB_DONE,    JOB_DONE,  JOB_LEASED,
+                                           JOB_WAITING, JOB_WAITING, JOB_LEASED};
 
 static void test_without_grace_found_leases_end_free_at_once(void **state)
 {
@@ -215,7 +218,9 @@ static void test_messages_before_and_during_the_start_are_heard(void **state)
     (void)state;
     fix_open(&f, 2, 2 * FIX_TERM);
     for (int64_t id = 1; id <= N; id++) {
-        struct job j = {.id = id, .threads = 1, .epoch = id % 2500 == 0,
+        struct job j = {.id = id,
+                        .threads = 1,
+                        .epoch = id % 2500 == 0,
                         .state = id % 2500 == 0 ? JOB_LEASED : JOB_WAITING};
         int64_t input = id - 1;
         assert_ok(core_add_job(&f.c, &j, &input, id % 2500 == 1 && id > 1, &e), e);
