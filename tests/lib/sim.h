@@ -14,34 +14,13 @@
 #include "common/rng.h"
 #include "coordinator/core.h"
 
-enum { SIM_RANKS_MAX = 10001, SIM_HELD_MAX = 256, SIM_CRASH_LIMIT = 5 };
-enum sim_what {
-    SIM_TO_SERVER,
-    SIM_TO_AGENT,
-    SIM_BEAT,
-    SIM_HALF,
-    SIM_END,
-    SIM_RISE,
-    SIM_STEP,
-    SIM_TICK,
-    SIM_SERVER_RISE,
-    SIM_DISASTER
-};
+enum { SIM_HELD_MAX = 256, SIM_CRASH_LIMIT = 5 };
+enum sim_what { SIM_TO_SERVER, SIM_TO_AGENT, SIM_BEAT, SIM_HALF, SIM_END, SIM_RISE, SIM_STEP,
+                SIM_TICK, SIM_SERVER_RISE, SIM_DISASTER };
 
 /* What a job does, every time or until it has done it `n_script` times; then it succeeds. */
-enum sim_script {
-    SIM_WELL,
-    SIM_NEGATIVE,
-    SIM_BAD_CONFIG,
-    SIM_BUG,
-    SIM_INFRA_SOME,
-    SIM_INFRA_EVER,
-    SIM_OOM_EVER,
-    SIM_POISON,
-    SIM_GATED,
-    SIM_NO_PAYLOAD,
-    SIM_SCRIPT_COUNT
-};
+enum sim_script { SIM_WELL, SIM_NEGATIVE, SIM_BAD_CONFIG, SIM_BUG, SIM_INFRA_SOME, SIM_INFRA_EVER,
+                  SIM_OOM_EVER, SIM_POISON, SIM_GATED, SIM_NO_PAYLOAD, SIM_SCRIPT_COUNT };
 
 struct sim_job {
     struct job load; /* as the manifest gives it to the core */
@@ -88,7 +67,7 @@ struct sim_event {
 
 struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
-        drains, cancels, claims, messages, batches, quarantines;
+        drains, cancels, messages, batches, quarantines;
     double busy_s; /* of jobs that ended */
 };
 
