@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/link.h"
 #include "common/proc.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
@@ -25,7 +26,7 @@ struct run {
     const char *progress;
     int64_t n_agents;
     double term_s;
-    bool dry_run;
+    bool dry_run, ulfm;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
     int64_t sweep_id, n_jobs, n_new;
@@ -107,6 +108,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
                        .term_ms = (int64_t)(r->term_s * 1000),
+                       .has_ulfm = r->ulfm,
                        .drain = &want_drain};
     enum progress_mode mode;
     enum err_code rc;
@@ -237,6 +239,7 @@ int cmd_run(int argc, char **argv)
         START_OPTIONS(&r.start, &results),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
         OPT_DUR("term", 0, &r.term_s, "TIME", "an agent that is silent for so long is lost (15s)"),
+        OPT_FLAG("ulfm", 0, &r.ulfm, "let Open MPI 5 report a killed agent at once"),
         OPT_FLAG("dry-run", 0, &r.dry_run, "show the plan and touch nothing, as `saegrid plan`"),
     };
     const struct opts_cmd cmd = {
@@ -260,6 +263,9 @@ int cmd_run(int argc, char **argv)
         rc = cmd_fail("run", &e);
     } else if (!(r.term_s >= 1 && r.term_s <= 86400)) {
         err_set(&e, ERR_USAGE, "--term %g: not in [1s, 1d]", r.term_s);
+        rc = cmd_fail("run", &e);
+    } else if (r.ulfm && !link_mpi_has_ulfm()) {
+        err_set(&e, ERR_USAGE, "--ulfm: not in this build's MPI, Open MPI 5 has it");
         rc = cmd_fail("run", &e);
     } else {
         rc = r.dry_run ? plan_instead(&r) : check_and_run(&r);

@@ -360,10 +360,11 @@ void core_grant_skipped(struct core *c, int64_t id, int64_t cause, struct core_o
 
 /* --- orders from outside ------------------------------------------------------------------ */
 
-void core_cancel(struct core *c, int64_t id, struct core_out *o)
+void core_cancel(struct core *c, int64_t id, int64_t now_ms, struct core_out *o)
 {
     uint32_t job = queue_find(&c->queue, id);
 
+    core_prepare(c, now_ms, o);
     if (job == QUEUE_NONE || job_state_is_final((enum job_state)c->queue.jobs[job].state))
         return;
     if (c->queue.jobs[job].state == JOB_LEASED && core_lease_of(c, job)->rank >= 0)

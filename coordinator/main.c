@@ -27,6 +27,8 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "why a job waits, was reused, was tried again or failed", NULL},
     {"logs", cmd_logs, "the log of a job", NULL},
     {"table", cmd_table, "print a view or a stored query", NULL},
+    {"export", cmd_export, "write an SAE in another project's file format", "Exchange"},
+    {"import", cmd_import, "read an SAE from another project's file format", NULL},
     {"check", cmd_check, "compare manifest, events, folders and digests", "Repair"},
     {"requeue", cmd_requeue, "put failed jobs back", NULL},
     {"doctor", cmd_doctor, "check what this machine needs", "This machine"},

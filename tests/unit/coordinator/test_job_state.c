@@ -3,8 +3,17 @@
 
 #include "coordinator/job_state.h"
 
-enum { NO = -1, WA = JOB_WAITING, RE = JOB_READY, LE = JOB_LEASED, DO = JOB_DONE, FA = JOB_FAILED,
-       QU = JOB_QUARANTINED, SK = JOB_SKIPPED, CA = JOB_CANCELLED };
+enum {
+    NO = -1,
+    WA = JOB_WAITING,
+    RE = JOB_READY,
+    LE = JOB_LEASED,
+    DO = JOB_DONE,
+    FA = JOB_FAILED,
+    QU = JOB_QUARANTINED,
+    SK = JOB_SKIPPED,
+    CA = JOB_CANCELLED
+};
 
 /* Rows: states; columns: ready grant done retry fail quarantine skip cancel requeue stale up lost */
 static const int want[JOB_STATE_COUNT][EVENT_TYPE_COUNT] = {
@@ -64,9 +73,9 @@ static void test_names_are_those_of_the_manifest(void **state)
 {
     static const char *const states[] = {"waiting", "ready",       "leased",  "done",
                                          "failed",  "quarantined", "skipped", "cancelled"};
-    static const char *const events[] = {"ready", "grant",  "done",    "retry", "fail",
-                                         "quarantine", "skip", "cancel", "requeue", "stale",
-                                         "agent_up", "agent_lost"};
+    static const char *const events[] = {"ready",   "grant",      "done",     "retry",
+                                         "fail",    "quarantine", "skip",     "cancel",
+                                         "requeue", "stale",      "agent_up", "agent_lost"};
 
     (void)state;
     for (int s = 0; s < JOB_STATE_COUNT; s++)
