@@ -62,7 +62,10 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     add(l, program.data);
     buf_free(&program);
     add_all(l, (const char *const[]){"serve", "--results", m->results, "--progress", m->progress,
-                                     "--status", status, "--term", "15", NULL});
+                                     "--status", status, NULL});
+    char term[32];
+    snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
+    add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
     if (m->goes_on)
         add(l, "--go-on");
