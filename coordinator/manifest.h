@@ -75,6 +75,21 @@ MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const
 MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,
                                                  int64_t *cause, struct err *e);
 
+/* Orders from outside.  A target is a job, a stage or a whole sweep, by row id. */
+enum target_type { TARGET_JOB, TARGET_STAGE, TARGET_SWEEP };
+struct job_target {
+    enum target_type type;
+    int64_t id;
+};
+/* Its jobs' row ids, ascending; *ids is the caller's to free, also on failure. */
+MUST_CHECK enum err_code manifest_target(struct manifest *m, const struct job_target *t, int64_t **ids,
+                                         size_t *n, struct err *e);
+MUST_CHECK enum err_code manifest_is_paused(struct manifest *m, int64_t sweep_id, bool *out,
+                                            struct err *e);
+/* State, epoch and priority of one job; ERR_NOT_FOUND. */
+MUST_CHECK enum err_code manifest_job_now(struct manifest *m, int64_t job, struct manifest_job *out,
+                                          struct err *e);
+
 /* Relative links in the sweep's folder to results that live in another sweep's. */
 MUST_CHECK enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e);
 
