@@ -80,6 +80,24 @@ struct lm {
     size_t n_flat;          /* the rows one after another, at 64-byte boundaries */
 };
 
+#define LM_HOOKS(X)                                                                                \
+    X(RESID_PRE, "resid_pre")   /* stream that enters the block */                                 \
+    X(RESID_POST, "resid_post") /* stream that leaves it */                                        \
+    X(MLP_OUT, "mlp_out")       /* branches, before they are added to the stream */                \
+    X(ATTN_OUT, "attn_out")
+#define X(name, text) LM_HOOK_##name,
+enum lm_hook { LM_HOOKS(X) LM_HOOK_COUNT };
+#undef X
+
+/* Rewrites activations on their way: rows [n,d] at a hook of a block, of the nodes node [n] (NULL:
+ * 0..n-1).  Of the last block that is run, the read-outs alone exist. */
+struct lm_patch {
+    size_t layer;
+    enum lm_hook hook;
+    void (*rewrite)(void *ctx, real *rows, const int32_t *node, size_t n);
+    void *ctx;
+};
+
 size_t lm_bytes(const struct lm_cfg *c, bool is_training);
 /* Zeroed parameters in `a`, which must outlive the model. */
 void lm_init(struct lm *m, const struct lm_cfg *c, bool is_training, struct arena *a);
@@ -120,6 +138,7 @@ struct lm_block_acts {
 struct lm_acts {
     size_t n_max, out_max;
     bool is_training;
+    const struct lm_patch *patch; /* or NULL; for forward passes without a backward one */
     struct lm_block_acts *block; /* [n_layers] */
     real *meanf, *rstdf, *af;    /* [m], [m,d] */
     real *logits;                /* [m,v]; softmax after lm_loss */

@@ -298,7 +298,7 @@ bool job_knob_text(const struct job *j, const char *name, struct buf *out, bool 
 
     if (f) {
         cfg_text(f, j->cfg, out);
-        *is_text = f->type == CFG_STR || f->type == CFG_ENUM;
+        *is_text = cfg_is_text(f->type);
         return true;
     }
     const struct json *v = j->context ? json_get(j->context, name) : NULL;
