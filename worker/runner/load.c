@@ -241,6 +241,9 @@ static void private_free(struct job_private *p)
         free(p->values[i].absent);
     for (size_t i = 0; i < p->n_names; i++)
         free(p->series_names[i]);
+    for (size_t i = 0; i < p->n_histograms; i++)
+        free(p->histograms[i].name);
+    free(p->histograms);
     free(p->values);
     free(p->series_names);
     free(p->points);
