@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "worker/lm/lm_patch.h"
 #include "worker/nn/adam.h"
 #include "worker/num/real.h"
 
@@ -78,24 +79,6 @@ struct lm {
     size_t n_params;
     real *flat[4];          /* weights, gradients, first and second moments, each [n_flat]: */
     size_t n_flat;          /* the rows one after another, at 64-byte boundaries */
-};
-
-#define LM_HOOKS(X)                                                                                \
-    X(RESID_PRE, "resid_pre")   /* stream that enters the block */                                 \
-    X(RESID_POST, "resid_post") /* stream that leaves it */                                        \
-    X(MLP_OUT, "mlp_out")       /* branches, before they are added to the stream */                \
-    X(ATTN_OUT, "attn_out")
-#define X(name, text) LM_HOOK_##name,
-enum lm_hook { LM_HOOKS(X) LM_HOOK_COUNT };
-#undef X
-
-/* Rewrites activations on their way: rows [n,d] at a hook of a block, of the nodes node [n] (NULL:
- * 0..n-1).  Of the last block that is run, the read-outs alone exist. */
-struct lm_patch {
-    size_t layer;
-    enum lm_hook hook;
-    void (*rewrite)(void *ctx, real *rows, const int32_t *node, size_t n);
-    void *ctx;
 };
 
 size_t lm_bytes(const struct lm_cfg *c, bool is_training);
