@@ -66,7 +66,8 @@ static bool parse_i64(const char *s, int64_t *out)
         *out = n;
         return errno == 0;
     }
-    if (base != 10 || !parse_f64(s, &v, &end) || *end || v != floor(v) || fabs(v) > 9007199254740992.0)
+    if (base != 10 || !parse_f64(s, &v, &end) || *end || v != floor(v) ||
+        fabs(v) > 9007199254740992.0)
         return false;
     *out = (int64_t)v;
     return true;
@@ -95,9 +96,8 @@ static bool parse_scaled(const char *s, const struct suffix *suffixes, size_t n,
 
 static bool parse_dur(const char *s, double *out)
 {
-    static const struct suffix units[] = {{"", 1},    {"s", 1},     {"ms", 1e-3},
-                                          {"m", 60},  {"min", 60},  {"h", 3600},
-                                          {"d", 86400}};
+    static const struct suffix units[] = {{"", 1},     {"s", 1},    {"ms", 1e-3}, {"m", 60},
+                                          {"min", 60}, {"h", 3600}, {"d", 86400}};
 
     return parse_scaled(s, units, ARRAY_LEN(units), out);
 }
@@ -105,8 +105,8 @@ static bool parse_dur(const char *s, double *out)
 static bool parse_mem(const char *s, double *out)
 {
     static const struct suffix units[] = {
-        {"", 1},           {"B", 1},           {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},
-        {"T", 0x1p40},     {"KiB", 0x1p10},    {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+        {"", 1},       {"B", 1},        {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},
+        {"T", 0x1p40}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
 
     return parse_scaled(s, units, ARRAY_LEN(units), out) && *out < 0x1p62 && *out == floor(*out);
 }
@@ -259,8 +259,7 @@ static enum err_code canon_mem(const struct cfg_field *f, const char *t, struct 
     return rc;
 }
 
-enum err_code cfg_canon(const struct cfg_field *f, const char *text, struct buf *out,
-                        struct err *e)
+enum err_code cfg_canon(const struct cfg_field *f, const char *text, struct buf *out, struct err *e)
 {
     char t[512] = "";
     bool flag, has_text;
@@ -298,7 +297,8 @@ enum err_code cfg_canon(const struct cfg_field *f, const char *text, struct buf 
 bool cfg_is_default(const struct cfg_field *f, const char *canon)
 {
     struct buf b = {0};
-    bool same = cfg_canon(f, f->deflt, &b, NULL) == ERR_OK && strcmp(b.data ? b.data : "", canon) == 0;
+    bool same =
+        cfg_canon(f, f->deflt, &b, NULL) == ERR_OK && strcmp(b.data ? b.data : "", canon) == 0;
 
     buf_free(&b);
     return same;
@@ -373,7 +373,7 @@ bool cfg_is_text(enum cfg_type t)
 const char *cfg_type_name(enum cfg_type t)
 {
     static const char *const names[] = {
-        [CFG_I64] = "integer", [CFG_F64] = "number", [CFG_BOOL] = "boolean", [CFG_STR] = "text",
+        [CFG_I64] = "integer", [CFG_F64] = "number",   [CFG_BOOL] = "boolean", [CFG_STR] = "text",
         [CFG_ENUM] = "choice", [CFG_DUR] = "duration", [CFG_MEM] = "size",
         [CFG_PATH] = "path",
     };

@@ -16,7 +16,8 @@ struct pool_block {
 
 void *pool_alloc(struct pool *p, size_t n, size_t size)
 {
-    size_t need = size && n > SIZE_MAX / 4 / size ? SIZE_MAX / 4 : (n * size + ALIGN - 1) / ALIGN * ALIGN;
+    size_t need =
+        size && n > SIZE_MAX / 4 / size ? SIZE_MAX / 4 : (n * size + ALIGN - 1) / ALIGN * ALIGN;
 
     if (!p->head || need > p->size - p->used) {
         size_t cap = need > BLOCK ? need : BLOCK;

@@ -13,13 +13,13 @@ enum { KEYS_MAX = 4096 }; /* each is compared with all before it */
 
 struct anchor {
     const char *name;
-    struct ynode *node;     /* NULL while it is being read */
+    struct ynode *node; /* NULL while it is being read */
     struct anchor *next;
 };
 
 struct level {
     struct ynode *node;
-    struct ynode *key;      /* of a mapping: read, waits for its value */
+    struct ynode *key; /* of a mapping: read, waits for its value */
     size_t cap;
     struct anchor *anchor;
 };
@@ -276,7 +276,8 @@ static bool has_selection(const char *text, size_t len, size_t line)
     eol = eol ? eol : end;
     for (; p + 1 < eol; p++) {
         if (*p == '$' && p[1] != '{') {
-            size_t n = strspn(p + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+            size_t n =
+                strspn(p + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
             if (p + 1 + n < eol && p[1 + n] == '{')
                 return true;

@@ -97,7 +97,8 @@ struct ynode *ytree_copy(struct pool *pool, const struct ynode *n)
 
 static void put_scalar(const struct ynode *n, struct buf *out)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$+-";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$+-";
     const char *t = n->text;
 
     if (ynode_is_null(n))

@@ -111,16 +111,17 @@ static bool read_range(struct spec *s, const struct ynode *n, const char *where,
 }
 
 /* {geom: [a, b, n]}: n values with a constant ratio, both ends included. */
-static bool read_geom(struct spec *s, const struct ynode *n, const char *where,
-                      struct spec_axis *a)
+static bool read_geom(struct spec *s, const struct ynode *n, const char *where, struct spec_axis *a)
 {
     double v[3];
 
     if (!number_list(s, n, where, 3, 3, v))
         return false;
     if (v[0] <= 0 || v[1] <= 0 || v[2] < 2 || v[2] != floor(v[2])) {
-        spec_error(s, n, where, "geom: [%g, %g, %g]: both ends have to be above 0, and the count a "
-                                "whole number of 2 or more", v[0], v[1], v[2]);
+        spec_error(s, n, where,
+                   "geom: [%g, %g, %g]: both ends have to be above 0, and the count a "
+                   "whole number of 2 or more",
+                   v[0], v[1], v[2]);
         return false;
     }
     if (too_many(s, n, where, v[2]))
@@ -195,8 +196,10 @@ struct spec_axis *axes_new(struct spec *s, struct spec_stage *st, int stage,
     st->knobs[knob].axis = (int)d->n_axes;
     st->knobs[knob].node = key;
     a = &d->axes[d->n_axes++];
-    *a = (struct spec_axis){.stage = stage, .knob = st->knobs[knob].field->name,
-                            .field = st->knobs[knob].field, .node = key};
+    *a = (struct spec_axis){.stage = stage,
+                            .knob = st->knobs[knob].field->name,
+                            .field = st->knobs[knob].field,
+                            .node = key};
     char *full = pool_alloc(&d->pool, strlen(st->name) + strlen(a->knob) + 2, 1);
     sprintf(full, "%s.%s", st->name, a->knob);
     a->full = full;
@@ -281,8 +284,9 @@ static void read_zip(struct spec *s, struct spec_stage *st, int stage, const str
         if (!a || !axes_values(s, zip->items[i], a->knob, a))
             continue;
         if (first && a->n != d->n) {
-            spec_error(s, zip->items[i], "zip", "%s has %" PRIu64 " values, but %s has %" PRIu64
-                       ": they go in step", a->knob, a->n, first, d->n);
+            spec_error(s, zip->items[i], "zip",
+                       "%s has %" PRIu64 " values, but %s has %" PRIu64 ": they go in step",
+                       a->knob, a->n, first, d->n);
             continue;
         }
         number_values(s, a, &twice);
@@ -330,7 +334,8 @@ static void read_sample(struct spec *s, struct spec_stage *st, int stage, const 
         struct spec_axis *a;
         bool is_axis = n->items[i]->type == YNODE_MAP;
 
-        if (!is_axis && (strcmp(n->keys[i]->text, "n") == 0 || strcmp(n->keys[i]->text, "seed") == 0))
+        if (!is_axis &&
+            (strcmp(n->keys[i]->text, "n") == 0 || strcmp(n->keys[i]->text, "seed") == 0))
             continue;
         names_knob = true;
         a = axes_new(s, st, stage, n->keys[i], "sample");

@@ -188,17 +188,21 @@ static enum err_code find(const char *name, const struct job_kind **out, struct 
     for (size_t i = 0; i < kind_count() && i < 63; i++)
         names[i] = kind_at(i)->name;
     near = cfg_nearest(NULL, 0, names, name);
-    return err_set(e, ERR_NOT_FOUND, "there is no kind %s%s%s%s", name, near ? " (did you mean " : "",
-                   near ? near : "", near ? "?)" : "");
+    return err_set(e, ERR_NOT_FOUND, "there is no kind %s%s%s%s", name,
+                   near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
 int cmd_kinds(int argc, char **argv)
 {
     bool json = false;
     const struct opt rows[] = {OPT_JSON(&json)};
-    const struct opts_cmd cmd = {"kinds", "[KIND]",
+    const struct opts_cmd cmd = {"kinds",
+                                 "[KIND]",
                                  "List the kinds of jobs, or one kind's knobs, inputs and metrics.",
-                                 rows, ARRAY_LEN(rows), 0, 1};
+                                 rows,
+                                 ARRAY_LEN(rows),
+                                 0,
+                                 1};
     const struct job_kind *only = NULL;
     struct opts_args args;
     struct buf out = {0};

@@ -20,13 +20,13 @@ struct stage_plan {
 struct plan {
     const struct spec *s;
     struct stage_plan *stages;
-    int *stage_of;           /* by job */
-    double *finish_s;        /* by job: end of its critical path */
+    int *stage_of;    /* by job */
+    double *finish_s; /* by job: end of its critical path */
     size_t n_jobs, cap;
     double critical_s;
     int64_t n_inputs;
-    struct jsonw *list;      /* --jobs --json */
-    struct buf *lines;       /* --jobs */
+    struct jsonw *list; /* --jobs --json */
+    struct buf *lines;  /* --jobs */
 };
 
 static void add_job(struct plan *p, const struct expand_job *j)
@@ -183,9 +183,10 @@ static void write_text(const struct plan *p, struct buf *out)
         buf_char(out, '\n');
         buf_free(&time);
     }
-    buf_fmt(out, "\n%zu jobs (%" PRId64 " listed, %" PRId64 " of them repeats), %" PRId64
-                 " dependencies\n", p->n_jobs, total_rows(p), total_rows(p) - (int64_t)p->n_jobs,
-            p->n_inputs);
+    buf_fmt(out,
+            "\n%zu jobs (%" PRId64 " listed, %" PRId64 " of them repeats), %" PRId64
+            " dependencies\n",
+            p->n_jobs, total_rows(p), total_rows(p) - (int64_t)p->n_jobs, p->n_inputs);
     buf_str(out, "estimate: ");
     add_time(out, total_cost(p));
     buf_fmt(out, " of one core (%.3g core-hours); at best ", total_cost(p) / 3600);
@@ -306,17 +307,22 @@ int cmd_plan(int argc, char **argv)
     const char *profile = NULL, *results = NULL;
     bool json = false, jobs = false;
     const struct opt rows[] = {
-        OPT_LIST("set", 0, &sets, "STAGE.KNOB=VALUE", "override a knob or a param; may be repeated"),
+        OPT_LIST("set", 0, &sets, "STAGE.KNOB=VALUE",
+                 "override a knob or a param; may be repeated"),
         OPT_STR("profile", 0, &profile, "NAME", "apply a profile of the sweep"),
         OPT_FLAG("jobs", 0, &jobs, "list every job with its id and knobs"),
         OPT_RESULTS(&results),
         OPT_JSON(&json),
     };
     const struct opts_cmd cmd = {
-        "plan", "SPEC",
+        "plan",
+        "SPEC",
         "Print the jobs of a sweep, their dependencies and an estimate.\n\n"
         "Nothing is written and nothing runs. The estimate takes a core for 50 GFLOP/s.",
-        rows, ARRAY_LEN(rows), 1, 1};
+        rows,
+        ARRAY_LEN(rows),
+        1,
+        1};
     struct opts_args args;
     struct spec *s;
     int rc;

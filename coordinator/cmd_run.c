@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/link.h"
 #include "common/proc.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
@@ -18,13 +19,13 @@
 #include "coordinator/start.h"
 #include "coordinator/summary.h"
 
-enum { RESTARTS_MAX = 10 };
+enum { RESTARTS_MAX = 10, LONELY_MAX = 2 }; /* LONELY: no agent was left */
 
 struct run {
     struct start_opts start;
     const char *progress;
     int64_t n_agents;
-    bool dry_run;
+    bool dry_run, ulfm;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
     int64_t sweep_id, n_jobs, n_new;
@@ -105,6 +106,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .profile = r->start.profile,
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
+                       .has_ulfm = r->ulfm,
                        .drain = &want_drain};
     enum progress_mode mode;
     enum err_code rc;
@@ -122,7 +124,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
         if (sum->n_open < n_open)
             n = 1; /* it went forward: count anew */
         n_open = sum->n_open;
-        if (n > RESTARTS_MAX)
+        if (n > (*exit_code < 0 ? RESTARTS_MAX : LONELY_MAX))
             return err_set(e, ERR_UNAVAILABLE, "the coordinator ended %d times without getting on", n);
         fprintf(stderr, "saegrid run: the coordinator ended with %" PRId64 " jobs to go; start %d of %d\n",
                 n_open, n + 1, RESTARTS_MAX + 1);
@@ -234,6 +236,7 @@ int cmd_run(int argc, char **argv)
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
         START_OPTIONS(&r.start, &results),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
+        OPT_FLAG("ulfm", 0, &r.ulfm, "let Open MPI 5 report a killed agent at once"),
         OPT_FLAG("dry-run", 0, &r.dry_run, "show the plan and touch nothing, as `saegrid plan`"),
     };
     const struct opts_cmd cmd = {
@@ -254,6 +257,9 @@ int cmd_run(int argc, char **argv)
         r.n_agents = proc_cores();
     if (r.n_agents < 1 || r.n_agents > 4096) {
         err_set(&e, ERR_USAGE, "-j %" PRId64 ": not in [1, 4096]", r.n_agents);
+        rc = cmd_fail("run", &e);
+    } else if (r.ulfm && !link_mpi_has_ulfm()) {
+        err_set(&e, ERR_USAGE, "--ulfm: not in this build's MPI, Open MPI 5 has it");
         rc = cmd_fail("run", &e);
     } else {
         rc = r.dry_run ? plan_instead(&r) : check_and_run(&r);

@@ -227,17 +227,20 @@ static void defs(struct jsonw *w)
     jw_key(w, "$defs");
     jw_open(w, '{');
     raw(w, "reference", "{\"type\": \"string\", \"pattern\": \"^\\\\$\"}");
-    raw(w, "references", "{\"anyOf\": [{\"$ref\": \"#/$defs/reference\"}, {\"type\": \"array\", "
-                         "\"items\": {\"$ref\": \"#/$defs/reference\"}}]}");
-    raw(w, "param", "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}\"}");
+    raw(w, "references",
+        "{\"anyOf\": [{\"$ref\": \"#/$defs/reference\"}, {\"type\": \"array\", "
+        "\"items\": {\"$ref\": \"#/$defs/reference\"}}]}");
+    raw(w, "param",
+        "{\"type\": \"string\", \"pattern\": \"\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}\"}");
     raw(w, "range",
         "{\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 1, "
         "\"additionalProperties\": false, \"properties\": {"
         "\"range\": {\"type\": \"array\", \"minItems\": 2, \"maxItems\": 3}, "
         "\"geom\": {\"type\": \"array\", \"minItems\": 3, \"maxItems\": 3}}}");
     raw(w, "filter", "{\"type\": [\"object\", \"array\"]}");
-    raw(w, "names", "{\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", "
-                    "\"items\": {\"type\": \"string\"}}]}");
+    raw(w, "names",
+        "{\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", "
+        "\"items\": {\"type\": \"string\"}}]}");
     raw(w, "gate",
         "{\"type\": \"object\", \"required\": [\"metric\"], \"additionalProperties\": false, "
         "\"properties\": {\"metric\": {\"type\": \"string\"}, \"against\": {\"type\": \"string\"}, "
@@ -275,7 +278,8 @@ static void stages(struct jsonw *w)
 
 static void top(struct jsonw *w)
 {
-    const char *name = "{\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$\"}";
+    const char *name =
+        "{\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$\"}";
     const char *text = "{\"type\": [\"string\", \"number\"]}";
 
     raw(w, "sweep", name);
@@ -316,11 +320,15 @@ static void schema(struct buf *out)
 
 int cmd_schema(int argc, char **argv)
 {
-    const struct opts_cmd cmd = {"schema", "",
+    const struct opts_cmd cmd = {"schema",
+                                 "",
                                  "Print a JSON Schema of sweep files, for editors.\n\n"
                                  "With the YAML language server, begin a sweep with\n"
                                  "# yaml-language-server: $schema=saegrid.schema.json",
-                                 NULL, 0, 0, 0};
+                                 NULL,
+                                 0,
+                                 0,
+                                 0};
     struct opts_args args;
     struct buf out = {0};
     int rc;

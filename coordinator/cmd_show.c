@@ -32,7 +32,7 @@ static const struct part {
      " JOIN stage t ON t.id = sj.stage WHERE sj.job = ?1 AND sj.revision = s.revision"},
     {"attempts",
      "SELECT epoch, outcome, class, rank, host, pid, strftime('%Y-%m-%dT%H:%M:%SZ', granted_ms / 1000, 'unixepoch') AS granted,"
-     " wall_s, cpu_s, maxrss_kib, exit_code, signal, message, log FROM attempt WHERE job = ?1 ORDER BY epoch"},
+     " wall_s, cpu_s, maxrss_kib, exit_code, signal, message, log, command FROM attempt WHERE job = ?1 ORDER BY epoch"},
     {"metrics",
      "SELECT n.name, m.value, n.unit, n.help AS definition FROM metric m JOIN metric_name n ON n.id = m.name WHERE m.job = ?1 ORDER BY n.id"},
     {"absent", "SELECT name, reason FROM metric_absent WHERE job = ?1 ORDER BY name"},

@@ -55,7 +55,7 @@ static void leave_state(struct core *c, uint32_t job)
         int rank = core_lease_of(c, job)->rank;
         queue_unlease(&c->queue, j->at, core_lease_head(c, rank));
         if (rank >= 0)
-            sched_release(&c->sched, rank);
+            sched_release(&c->sched, rank, j);
     }
 }
 
@@ -272,7 +272,6 @@ void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o
                                .message = message};
         core_attempt_ended(c, l->job, &end, now_ms, o);
     }
-    k->n_held = 0;
 }
 
 static void expire_lease(struct core *c, struct lease *l, int64_t now_ms, struct core_out *o)
@@ -361,10 +360,11 @@ void core_grant_skipped(struct core *c, int64_t id, int64_t cause, struct core_o
 
 /* --- orders from outside ------------------------------------------------------------------ */
 
-void core_cancel(struct core *c, int64_t id, struct core_out *o)
+void core_cancel(struct core *c, int64_t id, int64_t now_ms, struct core_out *o)
 {
     uint32_t job = queue_find(&c->queue, id);
 
+    core_prepare(c, now_ms, o);
     if (job == QUEUE_NONE || job_state_is_final((enum job_state)c->queue.jobs[job].state))
         return;
     if (c->queue.jobs[job].state == JOB_LEASED && core_lease_of(c, job)->rank >= 0)
@@ -409,6 +409,15 @@ int core_n_agents(const struct core *c)
 
     for (int r = 1; r < c->sched.n_ranks; r++)
         n += c->sched.ranks[r].is_up && !c->sched.ranks[r].is_refused;
+    return n;
+}
+
+int core_n_refused(const struct core *c)
+{
+    int n = 0;
+
+    for (int r = 1; r < c->sched.n_ranks; r++)
+        n += c->sched.ranks[r].is_refused;
     return n;
 }
 

@@ -69,7 +69,8 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
                   struct core_out *o);
 void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o);
 
-/* Expiry and back-off; cheap, to be called at least every core_next_tick(). */
+/* Expiry and back-off; cheap between its scans, of which there are twenty a term: call it in every
+ * turn of the loop. */
 void core_tick(struct core *c, int64_t now_ms, struct core_out *o);
 
 /* Gives ready jobs to agents with room: once at the end of every batch. */
@@ -81,11 +82,13 @@ void core_grant_failed(struct core *c, int64_t job, const struct err *why, int64
 /* ... because a gate that it requires did not pass, that of job `cause`. */
 void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_out *o);
 
-void core_cancel(struct core *c, int64_t job, struct core_out *o); /* no-op if final */
+void core_cancel(struct core *c, int64_t job, int64_t now_ms,
+                 struct core_out *o);                             /* no-op if final */
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 
 bool core_is_settled(const struct core *c);  /* no job can move any more */
 bool core_is_drained(const struct core *c);  /* draining, and nothing runs */
 int core_n_agents(const struct core *c);     /* up and usable */
+int core_n_refused(const struct core *c); /* of another version or build */
 size_t core_n(const struct core *c, enum job_state s);

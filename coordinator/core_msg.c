@@ -23,7 +23,7 @@ static void renew(struct core *c, int rank, uint32_t job, int64_t now_ms)
         queue_unlease(&c->queue, c->queue.jobs[job].at, &c->unclaimed);
         queue_lease(&c->queue, job, rank, core_lease_head(c, rank));
         core_lease_of(c, job)->has_progress = has_progress;
-        c->sched.ranks[rank].n_held++;
+        sched_hold(&c->sched, rank, &c->queue.jobs[job]);
     }
     core_lease_of(c, job)->deadline_ms = now_ms + c->config.term_ms;
     core_lease_of(c, job)->is_heard = true;

@@ -12,21 +12,21 @@
 struct expansion {
     const struct spec *s;
     const struct expand_sink *sink;
-    struct jobid *ids;           /* by job */
-    uint32_t *seen;              /* by job: the gather that last took it */
-    uint32_t gather;             /* number of the current one */
+    struct jobid *ids; /* by job */
+    uint32_t *seen;    /* by job: the gather that last took it */
+    uint32_t gather;   /* number of the current one */
     size_t n_jobs, cap_jobs;
-    uint32_t *slots;             /* job + 1, 0 = free; open addressing on the digest */
+    uint32_t *slots; /* job + 1, 0 = free; open addressing on the digest */
     size_t n_slots;
-    uint32_t **job_of;           /* [stage][row] */
-    uint64_t n_rows;             /* of all stages */
+    uint32_t **job_of; /* [stage][row] */
+    uint64_t n_rows;   /* of all stages */
     /* of the current row */
     struct buf text, knobs, context, name;
     const uint32_t *context_links; /* links the context was made for */
     struct expand_input *inputs;
     struct jobid *input_ids;
     size_t n_inputs, cap_inputs;
-    struct job_knobs common;     /* of the stage; axes are put in row by row */
+    struct job_knobs common; /* of the stage; axes are put in row by row */
 };
 
 static void *grow(void *p, size_t n, size_t size)
@@ -37,7 +37,7 @@ static void *grow(void *p, size_t n, size_t size)
     return p;
 }
 
-/* --- equal ids ----------------------------------------------------------------------------------- */
+/* --- equal ids ----------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct jobid *id)
 {
@@ -86,7 +86,7 @@ static uint32_t find_or_add(struct expansion *x, const struct jobid *id, bool *i
     return (uint32_t)x->n_jobs++;
 }
 
-/* --- inputs -------------------------------------------------------------------------------------- */
+/* --- inputs -------------------------------------------------------------------------------- */
 
 static void add_input(struct expansion *x, const struct expand_input *in)
 {
@@ -125,8 +125,9 @@ static void read_source(struct expansion *x, const struct spec_stage *st, size_t
     }
     for (size_t i = 0; i < n; i++) {
         struct expand_input in = {
-            .name = src->input ? src->input->name
-                    : src->role == SOURCE_VALUE ? st->knobs[src->knob].field->name : "require",
+            .name = src->input                  ? src->input->name
+                    : src->role == SOURCE_VALUE ? st->knobs[src->knob].field->name
+                                                : "require",
             .field = src->metric,
             .job = x->job_of[src->stage][rows[i]],
             .ord = (int)(x->n_inputs - *from),
@@ -157,7 +158,7 @@ static const struct jobid *value_id(const struct expansion *x, const char *knob)
     return NULL;
 }
 
-/* --- identity ------------------------------------------------------------------------------------- */
+/* --- identity ------------------------------------------------------------------------------ */
 
 /* Non-default knobs of the id, sorted; texts made on the fly live in `texts`. */
 static size_t id_knobs(const struct expansion *x, int stage, uint64_t row, struct jobid_knob *out,
@@ -202,7 +203,7 @@ static size_t id_inputs(const struct expansion *x, struct jobid_input *out)
     return n;
 }
 
-/* --- texts ------------------------------------------------------------------------------------------ */
+/* --- texts --------------------------------------------------------------------------------- */
 
 static void write_knobs(struct expansion *x, const struct job_kind *kind,
                         const struct jobid_knob *knobs, size_t n)
@@ -243,8 +244,7 @@ static void write_context(struct expansion *x, int stage, uint64_t row)
     const struct spec_stage *st = &x->s->stages[stage];
     const uint32_t *links = st->links + row * st->n_sources;
 
-    if (x->context_links &&
-        memcmp(x->context_links, links, st->n_sources * sizeof *links) == 0)
+    if (x->context_links && memcmp(x->context_links, links, st->n_sources * sizeof *links) == 0)
         return;
     buf_reset(&x->context);
     buf_char(&x->context, '{');
@@ -262,7 +262,8 @@ static void add_word(struct buf *out, const char *prefix, const char *word)
     buf_str(out, prefix);
     for (; *word; word++) {
         bool is_safe = (*word >= 'a' && *word <= 'z') || (*word >= 'A' && *word <= 'Z') ||
-                       (*word >= '0' && *word <= '9') || *word == '.' || *word == '-' || *word == '_';
+                       (*word >= '0' && *word <= '9') || *word == '.' || *word == '-' ||
+                       *word == '_';
 
         buf_char(out, is_safe ? *word : '-');
     }
@@ -291,7 +292,7 @@ static void write_name(struct expansion *x, struct knobs_view *v)
     }
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------- */
 
 /* Timeout, retries and the like; only those on an axis differ between rows. */
 static enum err_code set_common(struct expansion *x, int stage, uint64_t row, bool axes_only,

@@ -105,8 +105,8 @@ static bool read_cond(struct spec *s, const struct spec_stage *st, const int *ax
 {
     struct spec_axis wanted = {0};
     int knob = st ? spec_knob_find(st, c->key->text) : -1;
-    bool is_fixed = knob >= 0 && (st->knobs[knob].from == KNOB_FIXED ||
-                                  st->knobs[knob].from == KNOB_DEFAULT);
+    bool is_fixed =
+        knob >= 0 && (st->knobs[knob].from == KNOB_FIXED || st->knobs[knob].from == KNOB_DEFAULT);
     int at = filter_axis(s, axes, n_axes, c->key, where, is_fixed);
 
     if (at >= 0) {

@@ -74,6 +74,18 @@ static void add_json(struct jsonw *w, const struct json *v)
         jw_null(w);
 }
 
+/* Facts of one attempt: without them the rest is the same for every job of a machine and build,
+ * and is stored once. */
+static bool is_of_attempt(const char *key)
+{
+    static const char *const keys[] = {"pid", "command", "started", "ended", "env.SAEGRID_PARENT"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
 static void take_provenance(struct ingest *in)
 {
     const struct json *p = json_get(in->root, "provenance");
@@ -81,7 +93,10 @@ static void take_provenance(struct ingest *in)
 
     jw_init(&w, &in->provenance, false);
     jw_open(&w, '{');
+    in->command = json_str(json_get(p, "command"));
     for (const struct json *v = json_first(p); v; v = json_next(v)) {
+        if (is_of_attempt(json_key(v)))
+            continue;
         jw_key(&w, json_key(v));
         add_json(&w, v);
     }

@@ -15,8 +15,9 @@ struct ingest {
     struct json *root;          /* of result.json */
     const char *verdict;        /* "pass", "negative" or NULL; points into root */
     const char *message;
+    const char *command;        /* of the runner, or NULL */
     struct buf dir;             /* the folder */
-    struct buf provenance;      /* one JSON object */
+    struct buf provenance;      /* one JSON object, without what tells attempts apart (pid, times) */
 };
 
 MUST_CHECK enum err_code ingest_open(struct ingest *in, const char *dir, const char *job_hex,

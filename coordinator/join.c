@@ -52,7 +52,7 @@ static uint32_t *coords_of(const struct table *t, uint64_t row)
     return t->coords + row * t->n_axes;
 }
 
-/* --- one source --------------------------------------------------------------------------------- */
+/* --- one source ---------------------------------------------------------------------------- */
 
 static bool is_over(const struct spec_stage *st, int axis)
 {
@@ -128,7 +128,7 @@ static void make_source(const struct spec *s, const struct spec_stage *st, struc
     free(rows);
 }
 
-/* --- joining ------------------------------------------------------------------------------------ */
+/* --- joining ------------------------------------------------------------------------------- */
 
 static bool refuse_rows(struct spec *s, const struct spec_stage *st, const struct ynode *at,
                         const char *sum, double n)
@@ -181,7 +181,7 @@ static void index_free(struct index *x)
 struct fit {
     int in_a[SPEC_AXES_MAX], in_b[SPEC_AXES_MAX]; /* places of the shared axes */
     size_t n_shared;
-    int extra[SPEC_AXES_MAX];                     /* of b alone */
+    int extra[SPEC_AXES_MAX]; /* of b alone */
     size_t n_extra;
 };
 
@@ -235,7 +235,8 @@ static bool join_tables(struct spec *s, const struct spec_stage *st, const struc
     for (uint64_t r = 0; r < a->n && is_good; r++) {
         for (size_t i = 0; i < f.n_shared; i++)
             key[i] = coords_of(a, r)[f.in_a[i]];
-        for (uint32_t q = index_find(&x, key, f.n_shared); q != NO_GROUP && is_good; q = x.next[q]) {
+        for (uint32_t q = index_find(&x, key, f.n_shared); q != NO_GROUP && is_good;
+             q = x.next[q]) {
             add_joined(out, a, r, b, q, &f);
             is_good = !refuse_rows(s, st, st->key, "the join of its inputs", (double)out->n);
         }
@@ -263,8 +264,10 @@ static bool join_sources(struct spec *s, struct spec_stage *st, struct table *al
             spec_error(s, src->node, st->name, "%s selects no job", src->node->text);
             is_good = false;
         } else if (is_good && next.n == 0) {
-            spec_error(s, src->node, st->name, "no combination of axes is left when $%s is joined "
-                       "with the inputs before it", src->stage_name);
+            spec_error(s, src->node, st->name,
+                       "no combination of axes is left when $%s is joined "
+                       "with the inputs before it",
+                       src->stage_name);
             is_good = false;
         }
         table_free(&one);
@@ -274,7 +277,7 @@ static bool join_sources(struct spec *s, struct spec_stage *st, struct table *al
     return is_good;
 }
 
-/* --- own axes ----------------------------------------------------------------------------------- */
+/* --- own axes ------------------------------------------------------------------------------ */
 
 static bool check_count(struct spec *s, const struct spec_stage *st, uint64_t n_joined)
 {
@@ -291,8 +294,8 @@ static bool check_count(struct spec *s, const struct spec_stage *st, uint64_t n_
         buf_fmt(&sum, "%s%" PRIu64 " (%s)", sum.len ? " x " : "", d->n,
                 d->n_axes ? s->detail->axes[d->axes[0]].knob : "");
     }
-    is_good = !refuse_rows(s, st, st->n_dims ? st->dims[0].node : st->key,
-                           sum.len ? sum.data : "1", n);
+    is_good =
+        !refuse_rows(s, st, st->n_dims ? st->dims[0].node : st->key, sum.len ? sum.data : "1", n);
     buf_free(&sum);
     return is_good;
 }
@@ -359,7 +362,7 @@ static void make_rows(const struct spec *s, struct spec_stage *st, const struct 
     st->links = grow(out.links, out.n, out.n_links * sizeof *out.links);
 }
 
-/* --- require ------------------------------------------------------------------------------------- */
+/* --- require ------------------------------------------------------------------------------- */
 
 /* Each row waits for the rows of the required stage that agree with it on the shared axes. */
 static void link_required(const struct spec *s, struct spec_stage *st, size_t source)

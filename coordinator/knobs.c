@@ -148,7 +148,8 @@ static const char *ancestor(const struct spec *s, int stage, uint64_t row, const
         if (st->sources[i].role != SOURCE_INPUT)
             continue;
         for (size_t j = i; j < st->n_sources && st->sources[j].role == SOURCE_INPUT &&
-                           st->sources[j].input == st->sources[i].input; j++)
+                           st->sources[j].input == st->sources[i].input;
+             j++)
             add_group(s, stage, row, j, &group);
         unique(&group);
         found = climb(s, group, name, out, &value);
@@ -202,7 +203,7 @@ const char *knobs_text(const struct spec *s, int stage, uint64_t row, int knob,
     return NULL;
 }
 
-/* --- a row with its ancestors -------------------------------------------------------------------- */
+/* --- a row with its ancestors -------------------------------------------------------------- */
 
 /* "n_saes": how many jobs the input gathers. */
 static bool count_of(const struct knobs_view *v, const char *name, size_t *out)
@@ -284,7 +285,8 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
         for (size_t i = 0; mark[t] && i < k->n_fields; i++) {
             const char *value;
 
-            if (!s->stages[t].knobs[i].is_in_id || cfg_find(own->fields, own->n_fields, k->fields[i].name) ||
+            if (!s->stages[t].knobs[i].is_in_id ||
+                cfg_find(own->fields, own->n_fields, k->fields[i].name) ||
                 was_named(s, mark, t, k->fields[i].name))
                 continue;
             value = ancestor(s, stage, row, k->fields[i].name, text);
@@ -295,7 +297,7 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
     free(mark);
 }
 
-/* --- rules ----------------------------------------------------------------------------------------- */
+/* --- rules --------------------------------------------------------------------------------- */
 
 static bool check_like(struct spec *s, int stage, uint64_t row)
 {

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/fs.h"
+#include "common/log.h"
 #include "common/stats.h"
 #include "common/version.h"
 #include "coordinator/migrate.h"
@@ -196,10 +197,14 @@ enum err_code manifest_open(const char *results, int64_t wait_ms, struct manifes
 
 void manifest_close(struct manifest *m)
 {
+    struct err e = {0};
+
     if (!m)
         return;
     if (m->db) {
         db_rollback(m);
+        if (m->sweep && manifest_links(m, m->sweep, &e))
+            log_warn("manifest.links", "%s", e.text);
         if (m->session)
             (void)!db_run(m, ST_SESSION_END, NULL, "ii", m->session, clock_system.wall_ms(&clock_system));
         for (int i = 0; i < ST_COUNT; i++)

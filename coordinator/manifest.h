@@ -14,7 +14,8 @@ struct manifest;
  * A foreign file, a newer version, a damaged file: a clear error, nothing touched. */
 MUST_CHECK enum err_code manifest_open(const char *results, int64_t wait_ms, struct manifest **out,
                                        struct err *e);
-void manifest_close(struct manifest *m); /* checkpoints the WAL; releases the lock */
+/* Links shared results of the sweep last added, checkpoints the WAL, releases the lock. */
+void manifest_close(struct manifest *m);
 
 /* Records a sweep and its jobs in transactions of a few thousand rows.  Jobs that exist keep
  * state, home and date.  A crash half way is mended by the same call again. */

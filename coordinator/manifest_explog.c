@@ -63,7 +63,8 @@ static void add_entry(struct manifest *m, sqlite3_stmt *row, struct buf *out)
     if (sqlite3_column_int(row, 16))
         buf_str(out, "- Command: none, it ran inside the agent\n");
     else
-        buf_fmt(out, "- Command: `saegrid-runner %s` (in the results folder)\n", dir.data);
+        buf_fmt(out, "- Command: `saegrid-runner run experiments/%s/%s.tmp` (in the results folder)\n",
+                db_text(row, 3), db_text(row, 5));
     buf_fmt(out, "- Job: %s `%s`, stage %s\n- Config: `%s` from `%s`\n", db_text(row, 7), db_text(row, 6),
             db_text(row, 4), db_text(row, 8), db_text(row, 9));
     if (*message)

@@ -112,7 +112,7 @@ static enum err_code take_provenance(struct target *t, const struct ingest *in, 
         rc = db_run(t->m, ST_PROVENANCE_ADD, e, "bt", (const void *)digest, 32, in->provenance.data);
         id = sqlite3_last_insert_rowid(t->m->db);
     }
-    return rc ? rc : db_run(t->m, ST_ATTEMPT_PROVENANCE, e, "iii", t->job, epoch, id);
+    return rc ? rc : db_run(t->m, ST_ATTEMPT_PROVENANCE, e, "iiit", t->job, epoch, id, in->command);
 }
 
 static enum err_code take_folder(struct target *t, const struct ingest *in, int64_t epoch, struct err *e)

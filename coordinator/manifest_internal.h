@@ -25,7 +25,7 @@ struct manifest {
     sqlite3_stmt *st[ST_COUNT];
     char *results;
     int lock_fd;
-    int64_t session, bad_job;
+    int64_t session, bad_job, sweep; /* sweep: the last one added */
     bool has_log_entries;
     bool has_gates;   /* some stage has a gate */
 };

@@ -281,7 +281,7 @@ enum err_code manifest_add_sweep(struct manifest *m, const struct spec *s, int64
     clock_day(a.day, wall_ms);
     a.stages = calloc(s->n_stages + 1, sizeof *a.stages);
     rc = a.stages ? run_passes(&a, e) : err_set(e, ERR_NOMEM, "stages: out of memory");
-    *sweep_id = a.sweep;
+    *sweep_id = m->sweep = a.sweep;
     *n_jobs = (int64_t)a.n_rows;
     *n_new = a.n_new;
     free(a.stages);

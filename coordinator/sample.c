@@ -36,7 +36,8 @@ static bool read_ends(struct spec *s, const struct ynode *n, const char *where, 
         out[i] = strtod(text, NULL);
     }
     if (out[0] >= out[1]) {
-        spec_error(s, n, where, "the lowest value, %g, is not below the highest, %g", out[0], out[1]);
+        spec_error(s, n, where, "the lowest value, %g, is not below the highest, %g", out[0],
+                   out[1]);
         return false;
     }
     return true;
@@ -56,8 +57,8 @@ static void draw_range(struct spec *s, const struct ynode *n, const char *where,
     }
     for (a->n = 0; a->n < n_draws; a->n++) {
         double u = rng_f64(r), top = is_whole ? ends[1] + 1 : ends[1]; /* both ends can be drawn */
-        double v = how == DRAW_UNIFORM ? ends[0] + u * (top - ends[0])
-                                       : ends[0] * pow(top / ends[0], u);
+        double v =
+            how == DRAW_UNIFORM ? ends[0] + u * (top - ends[0]) : ends[0] * pow(top / ends[0], u);
 
         a->values[a->n] = draw_number(s, n, where, a, v);
         if (!a->values[a->n])
@@ -93,7 +94,8 @@ void axes_sample(struct spec *s, const struct ynode *n, const struct ynode *key,
         spec_error(s, n->type == YNODE_MAP && n->n ? n->keys[0] : key, where,
                    "expected {uniform: [a, b]}, {loguniform: [a, b]} or {choice: [...]}%s",
                    spec_hint(s, n->type == YNODE_MAP && n->n
-                                    ? cfg_nearest(NULL, 0, names, n->keys[0]->text) : NULL));
+                                    ? cfg_nearest(NULL, 0, names, n->keys[0]->text)
+                                    : NULL));
         return;
     }
     buf_fmt(&stream, "sweep.sample.%s", a->knob);

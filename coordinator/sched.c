@@ -1,6 +1,7 @@
 /* sched.c - see sched.h. */
 #include "coordinator/sched.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,8 @@ void sched_begin(struct sched *s)
         s->hosts[k->host].n_idle += is_idle(k);
     }
     s->n_aside = 0;
+    s->next_idle = s->next_rank = 1;
+    s->level = 0;
 }
 
 static int need_on(const struct sched_host *h, const struct job *j)
@@ -74,7 +77,7 @@ static int need_on(const struct sched_host *h, const struct job *j)
     return j->threads < h->n_up ? j->threads : h->n_up;
 }
 
-/* Best host for a wide job: one that can start it now, then the widest, then the idlest. */
+/* Best host for a wide job: the widest, then one that can start it now, then the idlest. */
 static int pick_host(const struct sched *s, const struct job *j, bool *is_now)
 {
     int best = -1, best_score = -1;
@@ -104,20 +107,36 @@ static int idle_rank(const struct sched *s, int host)
     return -1;
 }
 
-static int pick_narrow(const struct sched *s, const struct job *j)
+static bool has_room(const struct sched *s, const struct rank *k, const struct job *j)
 {
-    int best = -1;
+    if (!is_usable(k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
+        return false;
+    return j->in_agent ? k->n_process == 0 && k->n_held < k->capacity : k->n_held == 0;
+}
 
-    for (int r = 1; r < s->n_ranks; r++) {
-        const struct rank *k = &s->ranks[r];
-        if (!is_usable(k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
-            continue;
-        if (k->n_held >= (j->in_agent ? k->capacity : 1))
-            continue;
-        if (best < 0 || k->n_held < s->ranks[best].n_held)
-            best = r;
+static int pick_idle(struct sched *s, const struct job *j)
+{
+    while (s->next_idle < s->n_ranks && !has_room(s, &s->ranks[s->next_idle], j))
+        s->next_idle++;
+    return s->next_idle < s->n_ranks ? s->next_idle : -1;
+}
+
+/* Within a pass agents only fill up: a cursor goes round once for each level of load. */
+static int pick_least_loaded(struct sched *s, const struct job *j)
+{
+    for (;;) {
+        int least = INT_MAX;
+        for (int *r = &s->next_rank; *r < s->n_ranks; ++*r)
+            if (s->ranks[*r].n_held <= s->level && has_room(s, &s->ranks[*r], j))
+                return *r;
+        for (int r = 1; r < s->n_ranks; r++)
+            if (s->ranks[r].n_held < least && has_room(s, &s->ranks[r], j))
+                least = s->ranks[r].n_held;
+        if (least == INT_MAX)
+            return -1;
+        s->level = least;
+        s->next_rank = 1;
     }
-    return best;
 }
 
 int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
@@ -127,7 +146,7 @@ int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
     while ((*job = queue_top(q)) != QUEUE_NONE) {
         const struct job *j = &q->jobs[*job];
         if (j->threads <= 1)
-            return pick_narrow(s, j);
+            return j->in_agent ? pick_least_loaded(s, j) : pick_idle(s, j);
         int host = pick_host(s, j, &is_now);
         if (host < 0)
             return -1;
@@ -146,6 +165,12 @@ void sched_end(struct sched *s, struct queue *q)
         queue_push(q, s->aside[--s->n_aside]);
 }
 
+void sched_hold(struct sched *s, int rank, const struct job *job)
+{
+    s->ranks[rank].n_held++;
+    s->ranks[rank].n_process += !job->in_agent;
+}
+
 void sched_took(struct sched *s, int rank, const struct job *job)
 {
     struct rank *k = &s->ranks[rank];
@@ -154,25 +179,29 @@ void sched_took(struct sched *s, int rank, const struct job *job)
 
     if (is_idle(k))
         h->n_idle--;
-    k->n_held++;
+    sched_hold(s, rank, job);
     for (int r = 1; r < s->n_ranks && n_lend > 0; r++) {
         struct rank *o = &s->ranks[r];
         if (r == rank || o->host != k->host || !is_idle(o))
             continue;
         o->lent_to = rank;
+        k->n_lent++;
         h->n_idle--;
         n_lend--;
     }
 }
 
-void sched_release(struct sched *s, int rank)
+void sched_release(struct sched *s, int rank, const struct job *job)
 {
     struct rank *k = &s->ranks[rank];
 
     k->n_held--;
+    k->n_process -= !job->in_agent;
     if (k->n_held > 0)
         return;
-    for (int r = 1; r < s->n_ranks; r++)
-        if (s->ranks[r].lent_to == rank)
+    for (int r = 1; r < s->n_ranks && k->n_lent > 0; r++)
+        if (s->ranks[r].lent_to == rank) {
             s->ranks[r].lent_to = -1;
+            k->n_lent--;
+        }
 }

@@ -1,9 +1,10 @@
 /* sched.h - the agents as the coordinator sees them, and which of them takes a job.
  *
- * A narrow job goes to the least loaded agent with room.  A job with threads = t lends t - 1
- * further idle agents of the same host until it ends; a host that is chosen for it but still
- * busy is reserved, so that narrow jobs do not starve wide ones.  A host with fewer than t
- * agents in all counts as wide enough once all of it is idle.
+ * A narrow job goes to the least loaded agent with room: a process to one that holds nothing, an
+ * in-agent job to one that runs no process, behind which it would wait.  A job with threads = t
+ * lends t - 1 further idle agents of the same host until it ends; a host that is chosen for it
+ * but still busy is reserved, so that narrow jobs do not starve wide ones.  A host with fewer
+ * than t agents in all counts as wide enough once all of it is idle.
  */
 #pragma once
 #include "coordinator/queue.h"
@@ -15,6 +16,8 @@ struct rank {
     int64_t seen_ms;
     int capacity;          /* jobs it may hold in all */
     int n_held;
+    int n_process;         /* of them: jobs in a process of their own, which take all its time */
+    int n_lent;            /* agents that it counts too */
     int lent_to;           /* rank that counts this one's core, or -1 */
     int host;              /* index in sched.hosts */
     uint32_t leases;       /* first of its leases */
@@ -32,6 +35,8 @@ struct sched {
     int n_ranks;
     struct sched_host *hosts;
     int n_hosts;
+    int next_idle;         /* cursors of the pass: for a process; */
+    int next_rank, level;  /* for in-agent jobs, and the load that they may find there */
     uint32_t *aside;       /* wide jobs of this pass that wait for a reserved host */
     size_t n_aside;
 };
@@ -49,4 +54,5 @@ void sched_end(struct sched *s, struct queue *q);
 
 /* Tells that `rank` took `job`; lends what a wide one needs. */
 void sched_took(struct sched *s, int rank, const struct job *job);
-void sched_release(struct sched *s, int rank);     /* a lease of the rank ended */
+void sched_hold(struct sched *s, int rank, const struct job *job); /* ... it claims, lends none */
+void sched_release(struct sched *s, int rank, const struct job *job); /* a lease of it ended */

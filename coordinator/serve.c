@@ -14,10 +14,10 @@ enum {
     DATAGRAMS_MAX = 4096,      /* a turn */
     OUTBOX_FLUSH = 1 << 20,
     BUSY_US = 20000,           /* after the last event: poll every 0.1 ms for so long, */
-    WARM_US = 1000000,         /* then every ms, then every 5 ms; paused agents wait longer */
+    WARM_US = 1000000,         /* then every ms, then every 5 ms, after 5 s every 10 ms */
     DRAIN_MS = 20000,          /* a drain becomes "now" after so long */
     LOOK_MS = 500,             /* between looks at our parent and at the number of agents */
-    ALONE_MS = 60000,          /* without any agent: give up */
+    ALONE_MS = 30000,          /* without any agent: give up */
     STORAGE_RETRY_US = 1000000
 };
 
@@ -457,6 +457,11 @@ static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
         return false;
     if (core_is_settled(&s->core))
         return true;
+    if (core_n_refused(&s->core) == s->link->size - 1) {
+        *why = err_set(e, ERR_INVALID, "every agent is of another version or build than this "
+                       "coordinator: install the same on all nodes");
+        return true;
+    }
     if (s->alone_since_ms && now_ms(s) - s->alone_since_ms > ALONE_MS) {
         *why = err_set(e, ERR_UNAVAILABLE, "no agent is left, and %zu jobs are to go",
                        core_n(&s->core, JOB_WAITING) + core_n(&s->core, JOB_READY));
@@ -475,7 +480,10 @@ static void rest(struct serve *s)
 
     if (s->is_starting)
         return;
-    s->clock->sleep_us(s->clock, quiet_us < BUSY_US ? 100 : quiet_us < WARM_US ? 1000 : 5000);
+    s->clock->sleep_us(s->clock, quiet_us < BUSY_US       ? 100
+                                 : quiet_us < WARM_US     ? 1000
+                                 : quiet_us < 5 * WARM_US ? 5000
+                                                          : 10000);
 }
 
 enum err_code serve_run(struct serve *s, struct err *e)

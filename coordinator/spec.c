@@ -70,7 +70,7 @@ const char *spec_nearest_stage(const struct spec *s, const char *name)
     return best;
 }
 
-/* --- top-level keys ------------------------------------------------------------------------- */
+/* --- top-level keys ------------------------------------------------------------------------ */
 
 /* Text of a scalar key, or "". */
 static const char *read_text(struct spec *s, const char *key)
@@ -95,8 +95,10 @@ static const char *read_name(struct spec *s, const char *key, const char *otherw
     if (!n)
         return otherwise;
     if (n->type == YNODE_SCALAR && !fs_name_is_safe(text))
-        spec_error(s, n, key, "\"%.60s\" cannot name a folder: letters, digits, '.', '_' and '-', "
-                              "at most 200, not starting with '.' or '-'", text);
+        spec_error(s, n, key,
+                   "\"%.60s\" cannot name a folder: letters, digits, '.', '_' and '-', "
+                   "at most 200, not starting with '.' or '-'",
+                   text);
     return text;
 }
 
@@ -110,7 +112,8 @@ static void read_export(struct spec *s, const struct ynode *n, struct spec_expor
         return;
     }
     for (size_t i = 0; i < n->n; i++)
-        if (!cfg_nearest(NULL, 0, keys, n->keys[i]->text) || !strstr("format stage path", n->keys[i]->text))
+        if (strcmp(n->keys[i]->text, "format") != 0 && strcmp(n->keys[i]->text, "stage") != 0 &&
+            strcmp(n->keys[i]->text, "path") != 0)
             spec_error(s, n->keys[i], "exports", "%s: unknown key%s", n->keys[i]->text,
                        spec_hint(s, cfg_nearest(NULL, 0, keys, n->keys[i]->text)));
     for (size_t i = 0; i < 3; i++) {

@@ -4,7 +4,7 @@
 
 #include "coordinator/spec_internal.h"
 
-/* --- references -------------------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------------------------- */
 
 /* True if `kind` is one of "a|b". */
 static bool is_accepted(const char *kinds, const char *kind)
@@ -19,8 +19,9 @@ static bool is_accepted(const char *kinds, const char *kind)
 
 static void resolve(struct spec *s, struct spec_stage *st, struct spec_source *src)
 {
-    const char *where = src->input ? src->input->name : src->role == SOURCE_REQUIRE
-                        ? "require" : st->knobs[src->knob].field->name;
+    const char *where = src->input                    ? src->input->name
+                        : src->role == SOURCE_REQUIRE ? "require"
+                                                      : st->knobs[src->knob].field->name;
     const struct spec_stage *t;
 
     src->stage = spec_find_stage(s, src->stage_name);
@@ -45,11 +46,11 @@ static void resolve(struct spec *s, struct spec_stage *st, struct spec_source *s
     }
 }
 
-/* --- order ------------------------------------------------------------------------------------- */
+/* --- order --------------------------------------------------------------------------------- */
 
 struct walk {
     struct spec *s;
-    unsigned char *mark;         /* 0 new, 1 being visited, 2 done */
+    unsigned char *mark; /* 0 new, 1 being visited, 2 done */
     int *order;
     size_t n;
     int *path;
@@ -113,7 +114,7 @@ static void reorder(struct spec *s, const int *order)
     s->stages = sorted;
 }
 
-/* --- axes that a stage sees ------------------------------------------------------------------- */
+/* --- axes that a stage sees ---------------------------------------------------------------- */
 
 static bool has_axis(const int *axes, size_t n, int axis)
 {
@@ -234,7 +235,8 @@ static void read_over(struct spec *s, struct spec_stage *st)
         if (n_axes)
             spec_error(s, st->key, st->name,
                        "over: missing: say which axes are gathered, `over: [axis]`, out of %s; "
-                       "[] for none", names.data);
+                       "[] for none",
+                       names.data);
         buf_free(&names);
     } else if (!gathers) {
         spec_error(s, n, "over", "no input of kind %s gathers", st->kind->name);
@@ -258,8 +260,10 @@ static void inherit(struct spec *s, struct spec_stage *st, const struct spec_sou
         if (src->drop[j] || (src->is_gathered && is_over))
             continue;
         if (is_over) {
-            spec_error(s, src->node, "over", "%s is gathered, but $%s has that axis and gives one "
-                       "job to `%s`", s->detail->axes[t->axes[j]].full, src->stage_name,
+            spec_error(s, src->node, "over",
+                       "%s is gathered, but $%s has that axis and gives one "
+                       "job to `%s`",
+                       s->detail->axes[t->axes[j]].full, src->stage_name,
                        src->input ? src->input->name : st->knobs[src->knob].field->name);
             st->is_broken = true;
             return;

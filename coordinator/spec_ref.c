@@ -66,8 +66,10 @@ static bool read_metric(struct spec *s, const struct ynode *n, struct spec_sourc
         spec_error(s, n, where, "%s: a knob takes a value: write $%s.metric", n->text,
                    src->stage_name);
     } else if (*rest != '.' || !spec_is_name(rest + 1)) {
-        spec_error(s, n, where, "%s: expected $stage, $stage{axis: value} or $stage.metric, and "
-                                "\"%s\" is left over", n->text, rest);
+        spec_error(s, n, where,
+                   "%s: expected $stage, $stage{axis: value} or $stage.metric, and "
+                   "\"%s\" is left over",
+                   n->text, rest);
     } else if (src->role != SOURCE_VALUE) {
         spec_error(s, n, where, "%s: a value is not a job: write $%s", n->text, src->stage_name);
     } else if (!m) {
@@ -114,7 +116,7 @@ static void read_one(struct spec *s, struct spec_stage *st, const struct ynode *
 void spec_read_ref(struct spec *s, struct spec_stage *st, const struct ynode *n,
                    const struct spec_source *proto)
 {
-    const char *where = proto->input ? proto->input->name
+    const char *where = proto->input                  ? proto->input->name
                         : proto->role == SOURCE_VALUE ? st->knobs[proto->knob].field->name
                                                       : "require";
 
@@ -123,8 +125,10 @@ void spec_read_ref(struct spec *s, struct spec_stage *st, const struct ynode *n,
         return;
     }
     if (n->type != YNODE_LIST || n->n == 0) {
-        spec_error(s, n, where, "expected $stage%s", n->type == YNODE_SCALAR && spec_is_name(n->text)
-                                                         ? " (the dollar sign is missing)" : "");
+        spec_error(s, n, where, "expected $stage%s",
+                   n->type == YNODE_SCALAR && spec_is_name(n->text)
+                       ? " (the dollar sign is missing)"
+                       : "");
         return;
     }
     if (proto->input && (proto->input->form == INPUT_ONE || proto->input->form == INPUT_OPT)) {

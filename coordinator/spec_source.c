@@ -15,18 +15,19 @@
 
 enum { FILES_MAX = 64 };
 
-static const char *const top_keys[] = {"sweep",  "title",    "phase",    "hypothesis",
+static const char *const top_keys[] = {"sweep",    "title",    "phase",  "hypothesis",
                                        "expected", "defaults", "params", "profiles",
                                        "include",  "exports",  "stages", NULL};
-static const char *const kept_keys[] = {"sweep", "title", "phase", "hypothesis", "expected", "exports"};
+static const char *const kept_keys[] = {"sweep",      "title",    "phase",
+                                        "hypothesis", "expected", "exports"};
 
 struct loader {
     struct spec *s;
     const struct spec_options *o;
-    struct ynode *overlay;       /* params from profile and --set */
-    struct ynode *declared;      /* names of params that some file has */
-    struct ynode *stages;        /* merged */
-    char *open[FILES_MAX];       /* real paths of the files being read, for cycles */
+    struct ynode *overlay;  /* params from profile and --set */
+    struct ynode *declared; /* names of params that some file has */
+    struct ynode *stages;   /* merged */
+    char *open[FILES_MAX];  /* real paths of the files being read, for cycles */
     size_t n_open, n_files;
 };
 
@@ -85,8 +86,8 @@ static struct ynode *parse_file(struct loader *l, const char *path, const struct
     } else {
         struct buf lines = {0};
 
-        if (ytree_parse(&s->detail->pool, pool_str(&s->detail->pool, path), text.data ? text.data : "",
-                        text.len, &root, &lines)) {
+        if (ytree_parse(&s->detail->pool, pool_str(&s->detail->pool, path),
+                        text.data ? text.data : "", text.len, &root, &lines)) {
             buf_add(s->detail->errors, lines.data, lines.len);
             s->detail->n_errors++;
             root = NULL;
@@ -110,7 +111,7 @@ static void check_top_keys(struct loader *l, const struct ynode *root)
                        spec_hint(l->s, cfg_nearest(NULL, 0, top_keys, root->keys[i]->text)));
 }
 
-/* --- params ---------------------------------------------------------------------------------- */
+/* --- params -------------------------------------------------------------------------------- */
 
 static struct ynode *effective_params(struct loader *l, const struct ynode *root,
                                       const struct ynode *overlay)
@@ -186,7 +187,7 @@ static struct ynode *put_params(struct loader *l, struct ynode *n, const struct 
     return n;
 }
 
-/* --- defaults --------------------------------------------------------------------------------- */
+/* --- defaults ------------------------------------------------------------------------------ */
 
 static bool any_kind_has(const char *knob)
 {
@@ -224,8 +225,8 @@ static void put_defaults(struct loader *l, const struct ynode *root, const struc
         const char *knob = defaults->keys[i]->text;
 
         if (!any_kind_has(knob)) {
-            spec_error(s, defaults->keys[i], "defaults", "%s: no kind has a knob of that name%s", knob,
-                       spec_hint(s, cfg_nearest(job_fields, job_fields_n, NULL, knob)));
+            spec_error(s, defaults->keys[i], "defaults", "%s: no kind has a knob of that name%s",
+                       knob, spec_hint(s, cfg_nearest(job_fields, job_fields_n, NULL, knob)));
             continue;
         }
         for (size_t j = 0; j < stages->n; j++) {
@@ -234,13 +235,14 @@ static void put_defaults(struct loader *l, const struct ynode *root, const struc
             const struct job_kind *k = kind && kind->text ? kind_find(kind->text) : NULL;
 
             if (k && !ytree_get(stage, knob) && !is_axis_of(stage, knob) &&
-                (cfg_find(k->fields, k->n_fields, knob) || cfg_find(job_fields, job_fields_n, knob)))
+                (cfg_find(k->fields, k->n_fields, knob) ||
+                 cfg_find(job_fields, job_fields_n, knob)))
                 ytree_put(&s->detail->pool, stage, defaults->keys[i], defaults->items[i]);
         }
     }
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* --- files --------------------------------------------------------------------------------- */
 
 static struct ynode *load_file(struct loader *l, const char *path, const struct ynode *at,
                                const struct ynode *overlay);
@@ -329,7 +331,7 @@ static struct ynode *load_file(struct loader *l, const char *path, const struct 
     return root;
 }
 
-/* --- profile and --set ------------------------------------------------------------------------ */
+/* --- profile and --set --------------------------------------------------------------------- */
 
 static void set_file(struct ynode *n, const char *file)
 {

@@ -5,7 +5,7 @@
 #include "common/pathid.h"
 #include "coordinator/spec_internal.h"
 
-static const char *const reserved[] = {"kind", "grid",    "zip",  "sample", "exclude",
+static const char *const reserved[] = {"kind", "grid", "zip",     "sample", "exclude",
                                        "when", "over", "require", "gate",   NULL};
 
 int spec_knob_find(const struct spec_stage *st, const char *name)
@@ -16,7 +16,7 @@ int spec_knob_find(const struct spec_stage *st, const char *name)
     return -1;
 }
 
-/* --- values --------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -98,7 +98,7 @@ const char *spec_canon(struct spec *s, const struct ynode *n, const char *where,
     return text;
 }
 
-/* --- knobs ---------------------------------------------------------------------------------- */
+/* --- knobs --------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b, void *st)
 {
@@ -183,7 +183,8 @@ static void refuse_key(struct spec *s, const struct spec_stage *st, const struct
         words[n++] = st->kind->inputs[i].name;
     for (size_t i = 0; i < job_fields_n; i++)
         words[n++] = job_fields[i].name;
-    spec_error(s, key, st->name, "%s: kind %s has no such knob or input%s", key->text, st->kind->name,
+    spec_error(s, key, st->name, "%s: kind %s has no such knob or input%s", key->text,
+               st->kind->name,
                spec_hint(s, cfg_nearest(st->kind->fields, st->kind->n_fields, words, key->text)));
 }
 
@@ -213,7 +214,7 @@ static void read_key(struct spec *s, struct spec_stage *st, const struct ynode *
         refuse_key(s, st, key);
 }
 
-/* --- inputs ---------------------------------------------------------------------------------- */
+/* --- inputs -------------------------------------------------------------------------------- */
 
 static int compare_sources(const void *a, const void *b, void *ctx)
 {
@@ -265,7 +266,7 @@ static void check_inputs(struct spec *s, struct spec_stage *st)
     }
 }
 
-/* --- stages ---------------------------------------------------------------------------------- */
+/* --- stages -------------------------------------------------------------------------------- */
 
 static const struct job_kind *read_kind(struct spec *s, const struct spec_stage *st)
 {
@@ -292,8 +293,10 @@ static void read_stage(struct spec *s, struct spec_stage *st, int index)
 
     st->is_broken = true;
     if (!spec_is_name(st->name))
-        spec_error(s, st->key, "stages", "\"%.60s\" cannot name a stage: letters, digits and _, not "
-                                         "starting with a digit, at most 64", st->name);
+        spec_error(s, st->key, "stages",
+                   "\"%.60s\" cannot name a stage: letters, digits and _, not "
+                   "starting with a digit, at most 64",
+                   st->name);
     if (st->node->type != YNODE_MAP) {
         spec_error(s, st->node, st->name, "expected {kind: ..., knob: value}");
         return;

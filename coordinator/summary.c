@@ -106,28 +106,12 @@ static bool is_knob(const char *name)
     return true;
 }
 
-static bool varies(const struct table *t, size_t col)
-{
-    struct buf first = {0}, other = {0};
-    bool is_other = false;
-
-    for (size_t r = 0; r < t->n_rows && !is_other; r++) {
-        struct buf *b = r ? &other : &first;
-        buf_reset(b);
-        add_cell(b, table_cell(t, r, col));
-        is_other = r && strcmp(first.data, other.data) != 0;
-    }
-    buf_free(&first);
-    buf_free(&other);
-    return is_other;
-}
-
 static void add_condition(struct buf *out, const struct table *t, size_t row)
 {
     size_t start = out->len;
 
     for (size_t c = 0; c < t->n_cols; c++) {
-        if (!is_knob(t->cols[c]) || !varies(t, c))
+        if (!is_knob(t->cols[c]) || !tables_varies(t, c))
             continue;
         buf_fmt(out, "%s%s = ", out->len > start ? ", " : "", t->cols[c]);
         add_cell(out, table_cell(t, row, c));

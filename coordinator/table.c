@@ -136,7 +136,7 @@ static bool is_empty(const struct table *t, size_t col)
     return true;
 }
 
-static bool is_constant(const struct table *t, size_t col)
+bool table_is_constant(const struct table *t, size_t col)
 {
     for (size_t r = 1; r < t->n_rows; r++)
         if (!cell_equal(table_cell(t, r, col), table_cell(t, 0, col)))
@@ -169,7 +169,7 @@ void table_drop_constant(struct table *t, const char *const *keep, size_t n_keep
     size_t *from = grown(NULL, t->n_cols, sizeof *from), k = 0;
 
     for (size_t c = 0; c < t->n_cols; c++)
-        if (!is_constant(t, c) || is_named(keep, n_keep, t->cols[c]))
+        if (!table_is_constant(t, c) || is_named(keep, n_keep, t->cols[c]))
             from[k++] = c;
     if (t->n_rows)
         keep_columns(t, from, k);

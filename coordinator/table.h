@@ -43,6 +43,7 @@ int table_col(const struct table *t, const char *name);
 void table_select(struct table *t, const char *const *names, size_t n);
 /* Drops the columns that have no value in any row. */
 void table_drop_empty(struct table *t);
+bool table_is_constant(const struct table *t, size_t col);
 /* Drops columns with the same value in every row, save the named ones; no-op without rows. */
 void table_drop_constant(struct table *t, const char *const *keep, size_t n_keep);
 

@@ -61,19 +61,17 @@ static enum err_code unknown(const char *name, struct err *e)
     return rc;
 }
 
-/* "a,b" as quoted identifiers. */
+/* "a,b" as quoted identifiers; in backticks, since SQLite takes an unknown "name" for a text. */
 static void add_columns(struct buf *sql, const char *list)
 {
-    buf_char(sql, '"');
+    buf_char(sql, '`');
     for (; *list; list++) {
         if (*list == ',')
-            buf_str(sql, "\",\"");
-        else if (*list == '"')
-            buf_str(sql, "\"\"");
-        else if (*list != ' ')
+            buf_str(sql, "`,`");
+        else if (*list != ' ' && *list != '`')
             buf_char(sql, *list);
     }
-    buf_char(sql, '"');
+    buf_char(sql, '`');
 }
 
 enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out, struct err *e)
@@ -115,19 +113,23 @@ static bool is_knob(const struct table *t, size_t col)
     return false;
 }
 
-/* Two different values, absent ones not counted. */
-static bool varies(const struct table *t, size_t col)
+bool tables_varies(const struct table *t, size_t col)
 {
-    const struct cell *first = NULL;
+    int stage = table_col(t, "stage");
 
     for (size_t r = 0; r < t->n_rows; r++) {
-        const struct cell *c = table_cell(t, r, col);
+        const struct cell *a = table_cell(t, r, col);
 
-        if (c->type == CELL_NULL)
-            continue;
-        if (first && !cell_equal(first, c))
-            return true;
-        first = c;
+        for (size_t o = 0; o < r && a->type != CELL_NULL; o++) {
+            const struct cell *b = table_cell(t, o, col);
+            bool same_stage = stage < 0 || cell_equal(table_cell(t, r, (size_t)stage), table_cell(t, o, (size_t)stage));
+
+            if (!same_stage || b->type == CELL_NULL)
+                continue;
+            if (!cell_equal(a, b))
+                return true;
+            break; /* equal to o, which was compared with those before it */
+        }
     }
     return false;
 }
@@ -140,46 +142,46 @@ void tables_trim(struct table *t)
 
     table_drop_empty(t);
     for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(names); c++)
-        if (strcmp(t->cols[c], "job") != 0 && (one || !is_knob(t, c) || varies(t, c)))
+        if (strcmp(t->cols[c], "job") != 0 && (one || !is_knob(t, c) || tables_varies(t, c)))
             names[n++] = t->cols[c];
     if (t->n_rows)
         table_select(t, names, n);
 }
 
-/* Columns shown when they vary (knobs), then the figures. */
+/* The knobs that tell its rows apart (these four always, if anybody has them), then the figures. */
 static void pick_stability(struct table *t)
 {
+    static const char *const always[] = {"task", "arch", "d_sae", "k"};
     static const char *const figures[] = {"n_seeds",   "pwmcc_mean", "pwmcc_std",  "ci_low",
                                           "ci_high",   "random_mean", "ratio",     "ratio_ci_low",
                                           "ratio_ci_high", "p_value", "ev_mean",   "l0_mean",
                                           "dead_pct_mean", "erank"};
-    const char *names[64];
-    size_t n = 0, from = t->n_cols;
+    const char *names[512];
+    size_t n = 0, from = (size_t)table_col(t, "n_seeds");
 
-    for (size_t c = 0; c < t->n_cols; c++)
-        if (strcmp(t->cols[c], "n_seeds") == 0)
-            from = c;
-    for (size_t c = 0; c < from && n < 40; c++)
-        if (is_knob(t, c) || strcmp(t->cols[c], "stage") == 0)
+    if (!table_is_constant(t, (size_t)table_col(t, "stage")))
+        names[n++] = "stage";
+    for (size_t c = 0; c < from && n < ARRAY_LEN(names) - ARRAY_LEN(figures); c++) {
+        bool wanted = is_knob(t, c) && tables_varies(t, c);
+
+        for (size_t i = 0; i < ARRAY_LEN(always); i++)
+            wanted |= strcmp(t->cols[c], always[i]) == 0;
+        if (wanted)
             names[n++] = t->cols[c];
+    }
     for (size_t i = 0; i < ARRAY_LEN(figures); i++)
         names[n++] = figures[i];
     table_select(t, names, n);
+    table_drop_empty(t);
 }
 
 enum err_code tables_stability(struct query *q, const char *sweep, bool colour, struct buf *out, struct err *e)
 {
-    static const char *const always[] = {"n_seeds", "pwmcc_mean", "pwmcc_std", "ci_low",  "ci_high",
-                                         "random_mean", "ratio", "ratio_ci_low", "ratio_ci_high",
-                                         "p_value", "ev_mean", "l0_mean", "dead_pct_mean", "erank",
-                                         "task", "arch", "d_sae", "k"};
     struct tables_ask ask = {.name = "stability", .sweep = sweep, .order = "stage, task, layer, hook, arch, d_sae, k, run_id"};
     struct table t = {0};
     enum err_code rc = tables_get(q, &ask, &t, e);
 
     if (!rc && t.n_rows) {
-        table_drop_empty(&t);
-        table_drop_constant(&t, always, ARRAY_LEN(always));
         pick_stability(&t);
         table_print(&t, TABLE_TEXT, colour, out);
     }

@@ -16,6 +16,8 @@ MUST_CHECK enum err_code tables_get(struct query *q, const struct tables_ask *a,
                                     struct err *e);
 /* "runs, summary, ...", for messages. */
 void tables_names(struct buf *out);
+/* True if rows of the same stage differ in the column; absent values do not count. */
+bool tables_varies(const struct table *t, size_t col);
 /* What a person wants to see of it: no ids, no columns without a value or, beside the ones that
  * matter, with one value only. */
 void tables_trim(struct table *t);

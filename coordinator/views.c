@@ -226,7 +226,7 @@ static void small_views(struct buf *out)
         "CREATE VIEW failures AS SELECT (SELECT name FROM sweep WHERE id = j.sweep) AS sweep,"
         " (SELECT name FROM stage WHERE id = j.stage) AS stage, kd.name AS kind, j.run_name AS run_id,"
         " lower(hex(j.digest)) AS job, j.state, j.class, j.message,"
-        " CASE WHEN NOT j.in_agent THEN 'saegrid-runner experiments/' || (SELECT name FROM sweep WHERE id = j.sweep)"
+        " CASE WHEN NOT j.in_agent THEN 'saegrid-runner run experiments/' || (SELECT name FROM sweep WHERE id = j.sweep)"
         " || '/' || j.run_name || '.tmp' END AS command,"
         " a.log, (SELECT count(*) FROM attempt b WHERE b.job = j.id) AS attempts,"
         " (SELECT f.commit_id FROM fix f WHERE f.job = j.id ORDER BY f.id DESC LIMIT 1) AS fix"

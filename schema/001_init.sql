@@ -144,6 +144,7 @@ CREATE TABLE attempt (
     maxrss_kib INTEGER,
     message    TEXT,
     log        TEXT,                          -- relative to the results folder
+    command    TEXT,
     provenance INTEGER REFERENCES provenance (id),
     PRIMARY KEY (job, epoch)
 ) STRICT, WITHOUT ROWID;

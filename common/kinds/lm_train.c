@@ -7,8 +7,9 @@
 
 #define CFG_STRUCT lm_train_cfg
 static const struct cfg_field fields[] = {LM_TRAIN_FIELDS(CFG_ROW)};
-static const char *const metrics[] = {"train_acc", "val_acc",    "train_loss",     "val_loss",
-                                      "epochs",    "best_epoch", "first_epoch_99", "steps", NULL};
+static const char *const metrics[] = {"train_acc",      "val_acc", "train_loss",
+                                      "val_loss",       "epochs",  "best_epoch",
+                                      "first_epoch_99", "steps",   NULL};
 
 /* `{metric: value, ...}` as the sweep reader writes it. */
 static enum err_code check_stop_at(const char *text, struct err *e)
@@ -27,13 +28,15 @@ static enum err_code check_stop_at(const char *text, struct err *e)
         p += strspn(p, " ");
         n = strcspn(p, ": ,}");
         if (n == 0 || n >= sizeof name || p[n] != ':')
-            return err_set(e, ERR_INVALID, "stop_at: expected {metric: value}, got \"%.100s\"", text);
+            return err_set(e, ERR_INVALID, "stop_at: expected {metric: value}, got \"%.100s\"",
+                           text);
         memcpy(name, p, n);
         name[n] = '\0';
         if (strcmp(name, "val_acc") != 0 && strcmp(name, "train_acc") != 0 &&
             strcmp(name, "val_loss") != 0 && strcmp(name, "train_loss") != 0)
             return err_set(e, ERR_INVALID,
-                           "stop_at: %s is not one of val_acc, train_acc, val_loss, train_loss", name);
+                           "stop_at: %s is not one of val_acc, train_acc, val_loss, train_loss",
+                           name);
         strtod(p + n + 1, &end);
         if (end == p + n + 1)
             return err_set(e, ERR_INVALID, "stop_at: %s: expected a number", name);
@@ -41,7 +44,8 @@ static enum err_code check_stop_at(const char *text, struct err *e)
         if (*p == '}' && p[1] == '\0')
             return ERR_OK;
         if (*p++ != ',')
-            return err_set(e, ERR_INVALID, "stop_at: expected {metric: value}, got \"%.100s\"", text);
+            return err_set(e, ERR_INVALID, "stop_at: expected {metric: value}, got \"%.100s\"",
+                           text);
     }
 }
 

@@ -16,8 +16,10 @@ static enum err_code check(const char *(*get)(void *ctx, const char *name), void
     double n = kind_num(get, ctx, "n_saes", 2);
 
     if (n < 2)
-        return err_set(e, ERR_INVALID, "saes: a comparison needs two SAEs or more, this group has "
-                                       "%.0f", n);
+        return err_set(e, ERR_INVALID,
+                       "saes: a comparison needs two SAEs or more, this group has "
+                       "%.0f",
+                       n);
     return ERR_OK;
 }
 
@@ -32,7 +34,8 @@ static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
     if (hungarian && strcmp(hungarian, "true") == 0)
         pair += 2 * f * f * f;
     return (pairs * pair + m * (m - 1) / 2 * 2 * d * f * f +
-            kind_num(get, ctx, "n_boot", 0) * pairs * 100) / kind_flops;
+            kind_num(get, ctx, "n_boot", 0) * pairs * 100) /
+           kind_flops;
 }
 
 KIND_ROW(sae_compare) = {

@@ -1,6 +1,6 @@
 /* bench_sae_step.c - one TopK training step against an sgemm of the encoder's shape.
  *
- *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [reps]
+ *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row]
  *
  * Warm-up, then medians of 9 repeats; step and sgemm alternate in one process, so the share travels
  * between machines.
@@ -75,8 +75,10 @@ static void time_shape(const struct shape *s, struct timing *t)
     arena_close(&a);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int only = argc > 1 ? atoi(argv[1]) : -1;
+
     printf("isa %s, blas %s, one thread\n", vec_isa(), blas_core());
     printf("%5s %5s %3s %5s %10s %10s %10s %12s %8s %8s\n", "d", "f", "k", "batch", "median_ms",
            "p10_ms", "p90_ms", "samples/s", "GFLOP/s", "of_gemm");
@@ -85,6 +87,8 @@ int main(void)
         const struct shape *s = &shapes[i];
         struct timing t;
 
+        if (only >= 0 && i != (size_t)only)
+            continue;
         time_shape(s, &t);
         stats_sort(t.step, REPEATS);
         stats_sort(t.gemm, REPEATS);

@@ -5,7 +5,11 @@
 
 #include "worker/num/isa.h"
 
-enum { BLOCK = 64 }; /* columns held in registers */
+enum {
+    BLOCK = 64,  /* columns held in registers */
+    AHEAD = 6,   /* directions asked for before they are needed: they lie anywhere */
+    LINE = 64 / sizeof(real)
+};
 
 ISA_CLONES void sparse_decode(real *restrict out, const real *restrict base,
                               const real *restrict dir, const uint32_t *restrict idx,
@@ -22,6 +26,9 @@ ISA_CLONES void sparse_decode(real *restrict out, const real *restrict base,
             const real *restrict row = dir + idx[j] * d + c;
             real v = val[j];
 
+            if (j + AHEAD < k)
+                for (size_t i = 0; i < BLOCK; i += LINE)
+                    __builtin_prefetch(dir + idx[j + AHEAD] * d + c + i);
 #pragma omp simd
             for (size_t i = 0; i < BLOCK; i++)
                 acc[i] += v * row[i];

@@ -7,7 +7,7 @@
 #include "common/rng.h"
 #include "worker/num/vec.h"
 
-enum { TILE_BYTES = 1 << 20, TILE_MIN = 32, TILE_MAX = 256 };
+enum { TILE_BYTES = 4 << 20, TILE_MIN = 64, TILE_MAX = 512 };
 
 enum err_code sae_cfg_check(struct sae_cfg *cfg, struct err *e)
 {

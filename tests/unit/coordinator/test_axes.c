@@ -1,7 +1,7 @@
 /* test_axes.c - what axes run through, how they combine, what is refused before it is made. */
 #include <math.h>
 
-#include "tests/unit/coordinator/sweep.h"
+#include "tests/unit/coordinator/sweep_jobs.h"
 
 #define MOCK(body) "sweep: x\nstages:\n  a: {kind: mock, " body "}\n"
 

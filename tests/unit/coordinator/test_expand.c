@@ -1,7 +1,7 @@
 /* test_expand.c - joins, gathers, controls, values and gates; ids; a million jobs. */
 #include <time.h>
 
-#include "tests/unit/coordinator/sweep.h"
+#include "tests/unit/coordinator/sweep_jobs.h"
 
 #define CHAIN                                                                                      \
     "sweep: x\nphase: p1\nstages:\n"                                                               \

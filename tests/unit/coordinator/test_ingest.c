@@ -136,10 +136,11 @@ static void test_results_are_checked_before_they_are_believed(void **state)
             fail_msg("row %zu: \"%s\" lacks \"%s\"", i, e.text, row[i].want);
     }
     put(*state, "result.json", "{\"format\":1,\"job\":\"" HEX "\",\"verdict\":\"negative\",\"message\":\"no\",\"metrics\":{},"
-                               "\"provenance\":{\"commit\":\"c\",\"cores\":2}}");
+                               "\"provenance\":{\"commit\":\"c\",\"pid\":7,\"command\":\"run x\",\"cores\":2}}");
     assert_int_equal(ingest_open(&in, *state, HEX, &e), ERR_OK);
     assert_string_equal(in.verdict, "negative");
     assert_string_equal(in.provenance.data, "{\"commit\":\"c\",\"cores\":2}");
+    assert_string_equal(in.command, "run x");
     ingest_close(&in);
 }
 

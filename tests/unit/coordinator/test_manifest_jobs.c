@@ -215,8 +215,9 @@ static void test_a_payload_resolves_values_of_other_jobs(void **state)
 {
     static const struct mf_job jobs[] = {
         {.knobs = "{\"seed\":1}"},
+        {.knobs = "{\"process\":true,\"seed\":2}"},
         {.stage = 1, .knobs = "{\"process\":true}", .context = "{\"task\":\"modadd\"}", .n_inputs = 2,
-         .inputs = {{.name = "seed", .field = "value", .job = 0}, {.name = "acts", .job = 0}}},
+         .inputs = {{.name = "seed", .field = "value", .job = 0}, {.name = "acts", .job = 1, .ord = 1}}},
     };
     struct spec s = mf_spec("values", 2, 1);
     struct buf payload = {0}, dir = {0};
@@ -224,21 +225,21 @@ static void test_a_payload_resolves_values_of_other_jobs(void **state)
 
     mf.stages = two_mocks;
     mf.jobs = jobs;
-    mf.n_jobs = 2;
+    mf.n_jobs = 3;
     struct manifest *m = open_ok(*state);
     mf_add(m, &s, NULL);
-    assert_int_equal(manifest_payload(m, 2, 1, &payload, &dir, &e), ERR_INVALID);
+    assert_int_equal(manifest_payload(m, 3, 1, &payload, &dir, &e), ERR_INVALID);
     assert_non_null(strstr(e.text, "has no metric value"));
     buf_free(&payload);
     buf_free(&dir);
     mf_finish(m, 1, "value=17");
-    MF_OK(manifest_payload(m, 2, 3, &payload, &dir, &e));
-    assert_string_equal(dir.data, "experiments/values/test_mock_1_19700102");
+    MF_OK(manifest_payload(m, 3, 3, &payload, &dir, &e));
+    assert_string_equal(dir.data, "experiments/values/test_mock_2_19700102");
     assert_non_null(strstr(payload.data, "\"knobs\":{\"process\":true,\"seed\":17}"));
     assert_non_null(strstr(payload.data, "\"context\":{\"task\":\"modadd\"}"));
     assert_non_null(strstr(payload.data, "\"epoch\":3"));
     assert_non_null(strstr(payload.data, "\"inputs\":[{\"name\":\"acts\",\"job\":\""));
-    assert_non_null(strstr(payload.data, "\"path\":\"experiments/values/test_mock_0_19700102\"}]"));
+    assert_non_null(strstr(payload.data, "\"path\":\"experiments/values/test_mock_1_19700102\"}]"));
     assert_int_equal(ask(m, "SELECT seed FROM runs WHERE stage = 'second'"), 17);
     buf_free(&payload);
     buf_free(&dir);

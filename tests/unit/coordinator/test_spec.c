@@ -1,100 +1,101 @@
 /* test_spec.c - every error of a sweep file, at its place; params, includes, overrides. */
-#include "tests/unit/coordinator/sweep.h"
+#include "common/rng.h"
+#include "tests/unit/coordinator/sweep_jobs.h"
+
+static const struct {
+    const char *text, *errors;
+} bad_sweeps[] = {
+    {"stages: {a: {kind: mock}}\n", "s.yaml:1:1: sweep: missing: every sweep has a name\n"},
+    {"sweep: x\n",
+     "s.yaml:1:1: stages: missing: a sweep has at least one stage, stages: {name: {kind: ...}}\n"},
+    {"sweep: x\nstages: [1]\n", "s.yaml:2:9: stages: expected {name: {kind: ...}}\n"
+     "s.yaml:2:9: stages: empty: a sweep has at least one stage, stages: {name: {kind: ...}}\n"},
+    {"- 1\n", "s.yaml:1:1: expected keys such as sweep: and stages:, found a list\n"},
+    {"sweep: x\nphse: y\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:1: phse: unknown key (did you mean phase?)\n"},
+    {"sweep: x\ntitle: [a]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:8: title: expected text, not a list\n"},
+    {"sweep: ../x\nstages: {a: {kind: mock}}\n",
+     "s.yaml:1:8: sweep: \"../x\" cannot name a folder: letters, digits, '.', '_' and '-', at "
+     "most 200, not starting with '.' or '-'\n"},
+    {"sweep: x\nstages: {a-b: {kind: mock}}\n",
+     "s.yaml:2:10: stages: \"a-b\" cannot name a stage: letters, digits and _, not starting "
+     "with a digit, at most 64\n"},
+    {"sweep: x\nstages: {a: {kidn: mock}}\n", "s.yaml:2:10: a: kind: missing\n"},
+    {"sweep: x\nstages: {a: {kind: sae_trian}}\n",
+     "s.yaml:2:20: a: kind: there is no kind sae_trian (did you mean sae_train?)\n"},
+    {"sweep: x\nstages: {a: {kind: mock, sed: 1}}\n",
+     "s.yaml:2:26: a: sed: kind mock has no such knob or input (did you mean seed?)\n"},
+    {"sweep: x\nstages: {a: {kind: mock, timout: 1}}\n",
+     "s.yaml:2:26: a: timout: kind mock has no such knob or input (did you mean timeout?)\n"},
+    {"sweep: x\nstages: {a: {kind: mock, seed: -1}}\n",
+     "s.yaml:2:32: seed: -1 is outside [0, 2^63 - 1]\n"},
+    {"sweep: x\nstages: {a: {kind: mock, seed: ~}}\n",
+     "s.yaml:2:32: seed: the value is missing\n"},
+    {"sweep: x\nstages: {a: {kind: mock, seed: [1, 2]}}\n",
+     "s.yaml:2:32: seed: expected one value (integer), not a list: several values go below "
+     "grid:\n"},
+    {"sweep: x\nstages: {a: {kind: sae_compare, over: [seed]}}\n",
+     "s.yaml:2:10: a: saes: missing: kind sae_compare needs `saes: $stage`, of kind "
+     "sae_train|sae_random\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: m}}\n",
+     "s.yaml:2:62: model: expected $stage (the dollar sign is missing)\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: $n}}\n",
+     "s.yaml:2:62: model: $n: there is no stage of that name (did you mean m?)\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: [$m, $m]}}\n",
+     "s.yaml:2:62: model: takes one stage, not a list\n"},
+    {"sweep: x\nstages: {m: {kind: mock}, a: {kind: acts_extract, model: $m}}\n",
+     "s.yaml:2:58: model: $m is of kind mock; expected lm_train\n"},
+    {"sweep: x\nstages: {a: {kind: mock, after: $a}}\n",
+     "s.yaml:2:33: after: $a: a stage cannot need itself\n"},
+    {"sweep: x\nstages: {a: {kind: mock, after: $b}, b: {kind: mock, after: $c}, c: {kind: mock, "
+     "after: $a}}\n",
+     "s.yaml:2:10: a: a cycle: a -> b -> c -> a: no stage of it could come first\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: $m.ev}}\n",
+     "s.yaml:2:62: model: $m.ev: a value is not a job: write $m\n"},
+    {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, seed: $m}}\n",
+     "s.yaml:2:49: seed: $m: a knob takes a value: write $m.metric\n"},
+    {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, seed: $m.vlaue}}\n",
+     "s.yaml:2:49: seed: $m.vlaue: vlaue is not a metric\n"},
+    {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, threads: $m.value}}\n",
+     "s.yaml:2:52: threads: cannot be decided by another job\n"},
+    {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, require: $m}}\n",
+     "s.yaml:2:52: require: $m has no gate: that could pass\n"},
+    {"sweep: x\nstages: {a: {kind: mock, gate: {metric: vaule, min: 1}}}\n",
+     "s.yaml:2:41: gate: metric: vaule is not a metric (did you mean value?)\n"},
+    {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value}}}\n",
+     "s.yaml:2:32: gate: min or max: one of them has to be given\n"},
+    {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, min: 2, max: 1}}}\n",
+     "s.yaml:2:32: gate: min, 2, is above max, 1: nothing can pass\n"},
+    {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, on_miss: stop}}}\n",
+     "s.yaml:2:65: gate: on_miss: expected negative or fail\n"},
+    {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, against: b}}}\n",
+     "s.yaml:2:65: gate: against: there is no stage b (did you mean a?)\n"},
+    {"sweep: x\nexports: [{format: f, stage: b, path: ../p}]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:30: exports: b: no such stage (did you mean a?)\n"
+     "s.yaml:2:39: exports: ../p: has to stay below the results folder\n"},
+    {"sweep: x\ndefaults: {treads: 1}\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:12: defaults: treads: no kind has a knob of that name (did you mean threads?)\n"},
+    {"sweep: x\nparams: {size: 1}\nstages: {a: {kind: mock, tag: 'x${sze}'}}\n",
+     "s.yaml:3:31: ${sze}: no such param (did you mean size?)\n"},
+    {"sweep: x\ninclude: [no.yaml]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:11: include: no.yaml: No such file or directory\n"},
+    {"sweep: x\ninclude: [s.yaml]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:11: include: s.yaml: a cycle: that file includes this one\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train, d_model: 30}}\n",
+     "s.yaml:2:10: m: n_heads: 4 does not divide d_model, 30\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train, stop_at: {vla_acc: 1}}}\n",
+     "s.yaml:2:39: m: stop_at: vla_acc is not one of val_acc, train_acc, val_loss, train_loss\n"},
+    {"sweep: x\nstages: {m: {kind: lm_train, n_layers: 1}, a: {kind: acts_extract, model: $m, "
+     "layer: 1}}\n",
+     "s.yaml:2:86: a: layer: 1 is outside [0, 0]: the model has n_layers = 1\n"},
+};
 
 static void each_error_has_its_place_and_reason(void **state)
 {
-    static const struct {
-        const char *text, *errors;
-    } rows[] = {
-        {"stages: {a: {kind: mock}}\n", "s.yaml:1:1: sweep: missing: every sweep has a name\n"},
-        {"sweep: x\n",
-         "s.yaml:1:1: stages: missing: a sweep has at least one stage, stages: {name: {kind: ...}}\n"},
-        {"sweep: x\nstages: [1]\n", "s.yaml:2:9: stages: expected {name: {kind: ...}}\n"
-         "s.yaml:2:9: stages: empty: a sweep has at least one stage, stages: {name: {kind: ...}}\n"},
-        {"- 1\n", "s.yaml:1:1: expected keys such as sweep: and stages:, found a list\n"},
-        {"sweep: x\nphse: y\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:1: phse: unknown key (did you mean phase?)\n"},
-        {"sweep: x\ntitle: [a]\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:8: title: expected text, not a list\n"},
-        {"sweep: ../x\nstages: {a: {kind: mock}}\n",
-         "s.yaml:1:8: sweep: \"../x\" cannot name a folder: letters, digits, '.', '_' and '-', at "
-         "most 200, not starting with '.' or '-'\n"},
-        {"sweep: x\nstages: {a-b: {kind: mock}}\n",
-         "s.yaml:2:10: stages: \"a-b\" cannot name a stage: letters, digits and _, not starting "
-         "with a digit, at most 64\n"},
-        {"sweep: x\nstages: {a: {kidn: mock}}\n", "s.yaml:2:10: a: kind: missing\n"},
-        {"sweep: x\nstages: {a: {kind: sae_trian}}\n",
-         "s.yaml:2:20: a: kind: there is no kind sae_trian (did you mean sae_train?)\n"},
-        {"sweep: x\nstages: {a: {kind: mock, sed: 1}}\n",
-         "s.yaml:2:26: a: sed: kind mock has no such knob or input (did you mean seed?)\n"},
-        {"sweep: x\nstages: {a: {kind: mock, timout: 1}}\n",
-         "s.yaml:2:26: a: timout: kind mock has no such knob or input (did you mean timeout?)\n"},
-        {"sweep: x\nstages: {a: {kind: mock, seed: -1}}\n",
-         "s.yaml:2:32: seed: -1 is outside [0, 2^63 - 1]\n"},
-        {"sweep: x\nstages: {a: {kind: mock, seed: ~}}\n",
-         "s.yaml:2:32: seed: the value is missing\n"},
-        {"sweep: x\nstages: {a: {kind: mock, seed: [1, 2]}}\n",
-         "s.yaml:2:32: seed: expected one value (integer), not a list: several values go below "
-         "grid:\n"},
-        {"sweep: x\nstages: {a: {kind: sae_compare, over: [seed]}}\n",
-         "s.yaml:2:10: a: saes: missing: kind sae_compare needs `saes: $stage`, of kind "
-         "sae_train|sae_random\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: m}}\n",
-         "s.yaml:2:62: model: expected $stage (the dollar sign is missing)\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: $n}}\n",
-         "s.yaml:2:62: model: $n: there is no stage of that name (did you mean m?)\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: [$m, $m]}}\n",
-         "s.yaml:2:62: model: takes one stage, not a list\n"},
-        {"sweep: x\nstages: {m: {kind: mock}, a: {kind: acts_extract, model: $m}}\n",
-         "s.yaml:2:58: model: $m is of kind mock; expected lm_train\n"},
-        {"sweep: x\nstages: {a: {kind: mock, after: $a}}\n",
-         "s.yaml:2:33: after: $a: a stage cannot need itself\n"},
-        {"sweep: x\nstages: {a: {kind: mock, after: $b}, b: {kind: mock, after: $c}, c: {kind: mock, "
-         "after: $a}}\n",
-         "s.yaml:2:10: a: a cycle: a -> b -> c -> a: no stage of it could come first\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: $m.ev}}\n",
-         "s.yaml:2:62: model: $m.ev: a value is not a job: write $m\n"},
-        {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, seed: $m}}\n",
-         "s.yaml:2:49: seed: $m: a knob takes a value: write $m.metric\n"},
-        {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, seed: $m.vlaue}}\n",
-         "s.yaml:2:49: seed: $m.vlaue: vlaue is not a metric\n"},
-        {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, threads: $m.value}}\n",
-         "s.yaml:2:52: threads: cannot be decided by another job\n"},
-        {"sweep: x\nstages: {m: {kind: mock}, a: {kind: mock, require: $m}}\n",
-         "s.yaml:2:52: require: $m has no gate: that could pass\n"},
-        {"sweep: x\nstages: {a: {kind: mock, gate: {metric: vaule, min: 1}}}\n",
-         "s.yaml:2:41: gate: metric: vaule is not a metric (did you mean value?)\n"},
-        {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value}}}\n",
-         "s.yaml:2:32: gate: min or max: one of them has to be given\n"},
-        {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, min: 2, max: 1}}}\n",
-         "s.yaml:2:32: gate: min, 2, is above max, 1: nothing can pass\n"},
-        {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, on_miss: stop}}}\n",
-         "s.yaml:2:65: gate: on_miss: expected negative or fail\n"},
-        {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, against: b}}}\n",
-         "s.yaml:2:65: gate: against: there is no stage b (did you mean a?)\n"},
-        {"sweep: x\nexports: [{format: f, stage: b, path: ../p}]\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:30: exports: b: no such stage (did you mean a?)\n"
-         "s.yaml:2:39: exports: ../p: has to stay below the results folder\n"},
-        {"sweep: x\ndefaults: {treads: 1}\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:12: defaults: treads: no kind has a knob of that name (did you mean threads?)\n"},
-        {"sweep: x\nparams: {size: 1}\nstages: {a: {kind: mock, tag: 'x${sze}'}}\n",
-         "s.yaml:3:31: ${sze}: no such param (did you mean size?)\n"},
-        {"sweep: x\ninclude: [no.yaml]\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:11: include: no.yaml: No such file or directory\n"},
-        {"sweep: x\ninclude: [s.yaml]\nstages: {a: {kind: mock}}\n",
-         "s.yaml:2:11: include: s.yaml: a cycle: that file includes this one\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train, d_model: 30}}\n",
-         "s.yaml:2:10: m: n_heads: 4 does not divide d_model, 30\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train, stop_at: {vla_acc: 1}}}\n",
-         "s.yaml:2:39: m: stop_at: vla_acc is not one of val_acc, train_acc, val_loss, train_loss\n"},
-        {"sweep: x\nstages: {m: {kind: lm_train, n_layers: 1}, a: {kind: acts_extract, model: $m, "
-         "layer: 1}}\n",
-         "s.yaml:2:86: a: layer: 1 is outside [0, 0]: the model has n_layers = 1\n"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        sweep_fails_with(rows[i].text, NULL, NULL, rows[i].errors);
+    for (size_t i = 0; i < ARRAY_LEN(bad_sweeps); i++)
+        sweep_fails_with(bad_sweeps[i].text, NULL, NULL, bad_sweeps[i].errors);
 }
 
 static void all_errors_come_at_once(void **state)
@@ -322,6 +323,62 @@ static void the_stored_text_stands_alone(void **state)
     sweep_end(&two);
 }
 
+/* Bytes changed, doubled or lost at random: an error or another sweep, never a crash. */
+static void damaged_sweeps_never_crash(void **state)
+{
+    static const char base[] =
+        "sweep: x\nparams: {n: 3}\ndefaults: {threads: 2}\nstages:\n"
+        "  m: {kind: lm_train, stop_at: {val_acc: 0.9}, gate: {metric: val_acc, min: 1}}\n"
+        "  a:\n    kind: acts_extract\n    model: $m\n    require: $m\n    grid: {layer: [0, 1]}\n"
+        "  s: &s\n    kind: sae_train\n    acts: $a\n    k: \"${n}\"\n"
+        "    zip: {d_sae: [8, 16], batch: [1, 2]}\n    grid: {seed: {range: [0, 3]}}\n"
+        "    sample: {n: 2, seed: 1, lr: {loguniform: [1e-3, 1e-2]}}\n"
+        "    when: {seed: [0, 1]}\n    exclude: [{seed: 0, d_sae: 8}]\n"
+        "  r: {kind: sae_random, like: '$s{layer: 0}'}\n"
+        "  c: {kind: sae_compare, saes: $s, baseline: [$r], over: [seed, s.lr]}\n"
+        "  q: {kind: mock, steps: $m.epochs, after: $q2}\n  q2: {kind: mock}\n";
+    static const char junk[] = "{}[]$:,&*'\"\n -#.0a\t\x80";
+    struct rng r = rng_stream(1, "test.damage");
+    size_t n_good = 0;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        char text[2 * sizeof base];
+        struct buf errors = {0};
+        struct spec *s;
+
+        strcpy(text, base);
+        for (uint64_t hits = 1 + rng_below(&r, 2); hits; hits--) {
+            size_t at = rng_below(&r, strlen(text)), n = 1 + rng_below(&r, 3);
+            size_t rest = strlen(text + at);
+
+            if (n > rest)
+                n = rest;
+            switch (rng_below(&r, 3)) {
+            case 0:
+                text[at] = junk[rng_below(&r, sizeof junk - 1)];
+                break;
+            case 1:
+                memmove(text + at, text + at + n, rest - n + 1);
+                break;
+            default:
+                memmove(text + at + n, text + at, rest + 1);
+            }
+        }
+        s = sweep_try(text, NULL, NULL, &errors);
+        if (s) {
+            struct sweep_jobs all = {.s = s};
+            struct expand_sink sink = {sweep_keep, &all};
+
+            assert_int_equal(expand(s, &sink, NULL), ERR_OK);
+            sweep_end(&all);
+            n_good++;
+        }
+        buf_free(&errors);
+    }
+    assert_true(n_good > 20 && n_good < 2900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_profile_sets_knobs_and_params_and_set_wins),
         cmocka_unit_test(included_stages_keep_their_own_defaults),
         cmocka_unit_test(the_stored_text_stands_alone),
+        cmocka_unit_test(damaged_sweeps_never_crash),
     };
 
     return cmocka_run_group_tests(tests, sweep_setup, sweep_teardown);

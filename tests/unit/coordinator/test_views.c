@@ -195,6 +195,41 @@ static void test_ten_thousand_runs_answer_in_a_second(void **state)
     table_free(&t);
 }
 
+static void test_tables_by_name_sweep_and_column(void **state)
+{
+    static const struct {
+        struct tables_ask ask;
+        const char *want; /* CSV, or a part of the error */
+    } row[] = {
+        {{.name = "runs", .columns = "k, ev", .where = "ev > 0.85"}, "k,ev\n8,0.9\n"},
+        {{.name = "runs", .columns = "seed", .sweep = "demo", .where = "kind = 'sae_train'", .order = "seed DESC", .limit = 1}, "seed\n2\n"},
+        {{.name = "pairs", .columns = "seed_a", .sweep = "demo"}, "seed_a\n1\n"},
+        {{.name = "runs", .columns = "k,nope"}, "no such column: nope"},
+        {{.name = "runs", .where = "nope = 1"}, "no such column: nope"},
+        {{.name = "rums"}, "did you mean runs?"},
+        {{.name = "runs", .sweep = "deno"}, "did you mean demo?"},
+    };
+    struct query *q;
+    struct err e = {0};
+
+    fill(*state);
+    MF_OK(query_open(*state, &q, &e));
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        struct table t = {0};
+        struct buf b = {0};
+
+        if (tables_get(q, &row[i].ask, &t, &e))
+            buf_str(&b, e.text);
+        else
+            table_print(&t, TABLE_CSV, false, &b);
+        if (!strstr(b.data, row[i].want))
+            fail_msg("row %zu: \"%s\" lacks \"%s\"", i, b.data, row[i].want);
+        table_free(&t);
+        buf_free(&b);
+    }
+    query_close(q);
+}
+
 /* Every ```sql block of the manual answers without an error. */
 static void test_the_queries_of_the_manual_run(void **state)
 {
@@ -271,6 +306,7 @@ int main(void)
         TEST(test_small_views),
         TEST(test_a_result_of_another_job_or_size_is_refused),
         TEST(test_ten_thousand_runs_answer_in_a_second),
+        TEST(test_tables_by_name_sweep_and_column),
         TEST(test_the_queries_of_the_manual_run),
         TEST(test_the_manual_names_every_column),
     };
