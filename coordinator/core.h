@@ -46,7 +46,7 @@ struct core {
     struct core_config config;
     struct queue queue;
     struct sched sched;
-    bool is_draining;
+    bool is_draining, is_paused;
     uint32_t unclaimed;    /* first lease of no rank */
     uint32_t n_started;    /* jobs that core_start has looked at */
     int64_t next_scan_ms;
@@ -69,7 +69,8 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
                   struct core_out *o);
 void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o);
 
-/* Expiry and back-off; cheap, to be called at least every core_next_tick(). */
+/* Expiry and back-off; cheap between its scans, of which there are twenty a term: call it in every
+ * turn of the loop. */
 void core_tick(struct core *c, int64_t now_ms, struct core_out *o);
 
 /* Gives ready jobs to agents with room: once at the end of every batch. */
@@ -81,7 +82,12 @@ void core_grant_failed(struct core *c, int64_t job, const struct err *why, int64
 /* ... because a gate that it requires did not pass, that of job `cause`. */
 void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_out *o);
 
-void core_cancel(struct core *c, int64_t job, struct core_out *o); /* no-op if final */
+void core_cancel(struct core *c, int64_t job, int64_t now_ms,
+                 struct core_out *o);                             /* no-op if final */
+/* No more grants until it is taken back; running jobs go on.  No-op if it is so already. */
+void core_pause(struct core *c, bool is_paused, const char *sweep, struct core_out *o);
+/* A raised priority raises that of what the job waits for; how many changed. */
+size_t core_priority(struct core *c, int64_t job, int priority, int64_t now_ms, struct core_out *o);
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 

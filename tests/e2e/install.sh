@@ -9,6 +9,7 @@ for program in saegrid saegrid-agent saegrid-runner; do
     [ -x "$prefix/bin/$program" ] || fail "$program is not installed"
 done
 [ -f "$prefix/share/saegrid/sweeps/quickstart.yaml" ] || fail 'the sweeps are not installed'
+[ -s "$prefix/share/man/man1/saegrid-run.1" ] || fail 'the manual pages are not installed'
 mv "$prefix" "$work/moved"
 cat >one.yaml <<'YAML'
 sweep: one

@@ -71,8 +71,8 @@ void sim_at(struct sim *s, int64_t us, enum sim_what what, int rank, uint32_t se
 {
     uint32_t life = rank > 0 ? s->agents[rank].life : s->server_life;
 
-    push(s, (struct sim_event){.us = us, .what = what, .rank = rank, .life = life,
-                               .serial = serial});
+    push(s,
+         (struct sim_event){.us = us, .what = what, .rank = rank, .life = life, .serial = serial});
 }
 
 /* Deliveries are at even times and hung agents wake at odd ones, so none overtakes another. */
@@ -87,8 +87,11 @@ void sim_send(struct sim *s, int rank, bool to_agent, const struct buf *data)
     if (us < *last)
         us = *last;
     *last = us;
-    struct sim_event e = {.us = us, .what = to_agent ? SIM_TO_AGENT : SIM_TO_SERVER,
-                          .rank = rank, .life = a->life, .serial = s->server_life};
+    struct sim_event e = {.us = us,
+                          .what = to_agent ? SIM_TO_AGENT : SIM_TO_SERVER,
+                          .rank = rank,
+                          .life = a->life,
+                          .serial = s->server_life};
     e.data = malloc(data->len);
     assert_non_null(e.data);
     memcpy(e.data, data->data, data->len);
@@ -129,7 +132,8 @@ void sim_kill_agent(struct sim *s, int rank, bool comes_back)
     if (sim_chance(s, 0.5))
         a->heard_from = a->life; /* what it had sent is lost with it */
     if (comes_back)
-        sim_at(s, s->now_us + sim_between(s, 1000, 3 * s->config.term_ms * 1000), SIM_RISE, rank, 0);
+        sim_at(s, s->now_us + sim_between(s, 1000, 3 * s->config.term_ms * 1000), SIM_RISE, rank,
+               0);
 }
 
 static void disaster(struct sim *s)

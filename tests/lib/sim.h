@@ -14,7 +14,7 @@
 #include "common/rng.h"
 #include "coordinator/core.h"
 
-enum { SIM_RANKS_MAX = 10001, SIM_HELD_MAX = 256, SIM_CRASH_LIMIT = 5 };
+enum { SIM_HELD_MAX = 256, SIM_CRASH_LIMIT = 5 };
 enum sim_what { SIM_TO_SERVER, SIM_TO_AGENT, SIM_BEAT, SIM_HALF, SIM_END, SIM_RISE, SIM_STEP,
                 SIM_TICK, SIM_SERVER_RISE, SIM_DISASTER };
 
@@ -23,18 +23,18 @@ enum sim_script { SIM_WELL, SIM_NEGATIVE, SIM_BAD_CONFIG, SIM_BUG, SIM_INFRA_SOM
                   SIM_OOM_EVER, SIM_POISON, SIM_GATED, SIM_NO_PAYLOAD, SIM_SCRIPT_COUNT };
 
 struct sim_job {
-    struct job load;             /* as the manifest gives it to the core */
+    struct job load; /* as the manifest gives it to the core */
     enum sim_script script;
-    int n_script, n_ran;         /* ends scripted; executions that came to an end */
+    int n_script, n_ran; /* ends scripted; executions that came to an end */
     int64_t us;
-    bool beats_steps;            /* reports progress half way */
+    bool beats_steps; /* reports progress half way */
     int64_t inputs[64];
     size_t n_inputs;
     /* what the manifest knows, from events alone */
     enum job_state state;
     int64_t epoch;
     int n_infra, n_lost, rank, n_done, n_alone;
-    uint64_t begun[8];           /* epochs that an agent has begun, each once */
+    uint64_t begun[8]; /* epochs that an agent has begun, each once */
 };
 
 struct sim_item {
@@ -46,11 +46,11 @@ struct sim_item {
 
 struct sim_agent {
     enum { SIM_DOWN, SIM_HELLO, SIM_WORK, SIM_DRAIN } state;
-    uint32_t life;               /* incarnation: messages and timers of older ones are void */
-    uint32_t heard_from;         /* the coordinator hears lives from this one on */
-    uint32_t run;                /* timer of the running item */
+    uint32_t life;       /* incarnation: messages and timers of older ones are void */
+    uint32_t heard_from; /* the coordinator hears lives from this one on */
+    uint32_t run;        /* timer of the running item */
     int64_t hung_until_us, heard_us, arrive_in_us, arrive_out_us;
-    struct sim_item *items;      /* SIM_HELD_MAX */
+    struct sim_item *items; /* SIM_HELD_MAX */
     size_t n_items;
     int host;
 };
@@ -60,23 +60,23 @@ struct sim_event {
     uint64_t seq;
     enum sim_what what;
     int rank;
-    uint32_t life, serial;       /* who it is for, who sent it */
+    uint32_t life, serial; /* who it is for, who sent it */
     void *data;
     size_t n_data;
 };
 
 struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
-        drains, cancels, claims, messages, batches, quarantines;
-    double busy_s;               /* of jobs that ended */
+        drains, cancels, messages, batches, quarantines;
+    double busy_s; /* of jobs that ended */
 };
 
 struct sim_config {
     uint64_t seed;
     int n_agents, n_hosts, n_jobs, n_disasters, capacity;
     int64_t term_ms, grace_ms, poll_us;
-    int64_t width;               /* layers of so many; 0: any shape */
-    bool is_calm;                /* few checks, no disasters: for scale */
+    int64_t width; /* layers of so many; 0: any shape */
+    bool is_calm;  /* few checks, no disasters: for scale */
 };
 
 struct sim {
@@ -88,13 +88,13 @@ struct sim {
     uint32_t server_life;
     struct sim_job *jobs;
     size_t n_jobs;
-    struct sim_agent *agents;    /* 1..n_agents */
+    struct sim_agent *agents; /* 1..n_agents */
     struct sim_event *heap;
     size_t n_heap, cap_heap;
     uint64_t seq;
     int64_t now_us;
     int n_disasters_left;
-    struct sim_event *inbox;     /* for the next step of the coordinator */
+    struct sim_event *inbox; /* for the next step of the coordinator */
     size_t n_inbox, cap_inbox;
     struct sim_counts n;
 };
@@ -102,7 +102,7 @@ struct sim {
 /* sim.c */
 void sim_open(struct sim *s, const struct sim_config *config);
 void sim_close(struct sim *s);
-void sim_run(struct sim *s);     /* until every job has settled; fails after a virtual day */
+void sim_run(struct sim *s); /* until every job has settled; fails after a virtual day */
 void sim_at(struct sim *s, int64_t us, enum sim_what what, int rank, uint32_t serial);
 void sim_send(struct sim *s, int rank, bool to_agent, const struct buf *data);
 bool sim_chance(struct sim *s, double p);
@@ -125,9 +125,9 @@ void sim_server_wake(struct sim *s); /* a step soon */
 
 /* sim_manifest.c */
 void sim_apply(struct sim *s, const struct event *events, size_t n);
-void sim_same(struct sim *s);    /* core and manifest agree, and a restart would change nothing */
+void sim_same(struct sim *s); /* core and manifest agree, and a restart would change nothing */
 void sim_load(struct sim *s, struct core *c);
-void sim_truth(struct sim *s);   /* every job ended as its script says */
+void sim_truth(struct sim *s); /* every job ended as its script says */
 struct sim_job *sim_job(struct sim *s, int64_t id);
 
 /* sim_jobs.c */

@@ -30,8 +30,8 @@ static void say_hello(struct sim *s, int rank)
 
     snprintf(host, sizeof host, "node%d", a->host);
     held(a, &text);
-    m.u.HELLO = (struct msg_HELLO){PROTO_MAGIC, PROTO_VERSION, "build", host,
-                                   (int64_t)rank * 1000 + a->life, 1, text.data};
+    m.u.HELLO = (struct msg_HELLO){
+        PROTO_MAGIC, PROTO_VERSION, "build", host, (int64_t)rank * 1000 + a->life, 1, text.data};
     proto_add(&b, &m);
     m = (struct msg){.type = MSG_IDLE};
     m.u.IDLE.n_free = s->config.capacity;
@@ -45,8 +45,12 @@ static void say_result(struct sim *s, int rank, const struct sim_item *it)
 {
     struct msg m = {.type = MSG_RESULT};
 
-    m.u.RESULT = (struct msg_RESULT){.job = it->job, .epoch = it->epoch, .outcome = it->outcome,
-                                     .is_oom = it->is_oom, .pid = 1, .message = "scripted"};
+    m.u.RESULT = (struct msg_RESULT){.job = it->job,
+                                     .epoch = it->epoch,
+                                     .outcome = it->outcome,
+                                     .is_oom = it->is_oom,
+                                     .pid = 1,
+                                     .message = "scripted"};
     send(s, rank, &m);
 }
 

@@ -5,10 +5,9 @@
 
 static enum sim_script random_script(struct sim *s)
 {
-    static const enum sim_script rare[] = {SIM_NEGATIVE,   SIM_BAD_CONFIG, SIM_BUG,
-                                           SIM_INFRA_SOME, SIM_INFRA_SOME, SIM_INFRA_EVER,
-                                           SIM_OOM_EVER,   SIM_POISON,     SIM_POISON,
-                                           SIM_GATED,      SIM_NO_PAYLOAD};
+    static const enum sim_script rare[] = {
+        SIM_NEGATIVE, SIM_BAD_CONFIG, SIM_BUG,    SIM_INFRA_SOME, SIM_INFRA_SOME, SIM_INFRA_EVER,
+        SIM_OOM_EVER, SIM_POISON,     SIM_POISON, SIM_GATED,      SIM_NO_PAYLOAD};
 
     if (s->config.is_calm || sim_chance(s, 0.75))
         return SIM_WELL;
@@ -63,14 +62,15 @@ void sim_make_jobs(struct sim *s)
         if (j->script == SIM_POISON || j->script == SIM_OOM_EVER)
             in_agent = false;
         j->us = in_agent ? sim_between(s, 10, 20000) : sim_between(s, 5000, 4000000);
-        j->beats_steps = j->script == SIM_WELL || j->script == SIM_POISON ? sim_chance(s, 0.5) : false;
-        j->load = (struct job){.id = id,
-                               .cost_s = (float)j->us / 1e6F,
-                               .priority = (int16_t)sim_between(s, -2, 2),
-                               .threads = (uint16_t)(in_agent || sim_chance(s, 0.85)
-                                                         ? 1 : sim_between(s, 2, 4)),
-                               .retries = (uint8_t)sim_between(s, 1, 3),
-                               .in_agent = in_agent};
+        j->beats_steps =
+            j->script == SIM_WELL || j->script == SIM_POISON ? sim_chance(s, 0.5) : false;
+        j->load = (struct job){
+            .id = id,
+            .cost_s = (float)j->us / 1e6F,
+            .priority = (int16_t)sim_between(s, -2, 2),
+            .threads = (uint16_t)(in_agent || sim_chance(s, 0.85) ? 1 : sim_between(s, 2, 4)),
+            .retries = (uint8_t)sim_between(s, 1, 3),
+            .in_agent = in_agent};
         j->n_script = j->script == SIM_INFRA_SOME ? (int)sim_between(s, 1, j->load.retries) : 0;
         add_inputs(s, j, id, shape, width);
     }

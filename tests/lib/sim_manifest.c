@@ -40,6 +40,7 @@ static bool is_done(enum job_state st)
 
 static void apply_grant(struct sim *s, struct sim_job *j, const struct event *e)
 {
+    RULE(!s->is_draining);
     RULE(j->state == JOB_READY);
     RULE(e->epoch > j->epoch);
     RULE(count_inputs(s, j, is_done) == j->n_inputs);
@@ -49,12 +50,18 @@ static void apply_grant(struct sim *s, struct sim_job *j, const struct event *e)
     j->rank = e->rank;
 }
 
+static bool has_begun(const struct sim_job *j, int64_t epoch)
+{
+    return (size_t)epoch / 64 >= ARRAY_LEN(j->begun) || (j->begun[epoch / 64] >> (epoch & 63) & 1);
+}
+
 static void apply_end(struct sim *s, struct sim_job *j, const struct event *e)
 {
     RULE(j->state == JOB_LEASED);
     RULE(e->epoch == j->epoch);
     if (e->type == EVENT_DONE) {
         RULE(++j->n_done == 1);
+        RULE(has_begun(j, e->epoch)); /* the result is of this very attempt */
         RULE(e->class == ERR_CLASS_NONE || e->class == ERR_CLASS_SCIENCE);
         j->state = JOB_DONE;
         return;
@@ -77,6 +84,8 @@ static void apply_one(struct sim *s, const struct event *e)
         s->n.lost += e->type == EVENT_AGENT_LOST;
         return;
     }
+    if (!e->job)
+        return; /* about hosts and orders: no job moves */
     struct sim_job *j = sim_job(s, e->job);
     switch (e->type) {
     case EVENT_READY:
@@ -123,10 +132,10 @@ static void same_jobs(struct sim *s, const struct core *c, const char *what)
         const struct job *k = &c->queue.jobs[i];
         if (k->id != j->load.id || k->state != j->state || k->epoch != j->epoch ||
             k->n_infra != j->n_infra || k->n_lost != j->n_lost)
-            sim_fail(s, "job %zu: %s has %s epoch %u infra %u lost %u, its events say %s %lld %d %d",
-                     i + 1, what, job_state_name((enum job_state)k->state), k->epoch, k->n_infra,
-                     k->n_lost, job_state_name(j->state), (long long)j->epoch, j->n_infra,
-                     j->n_lost);
+            sim_fail(
+                s, "job %zu: %s has %s epoch %u infra %u lost %u, its events say %s %lld %d %d",
+                i + 1, what, job_state_name((enum job_state)k->state), k->epoch, k->n_infra,
+                k->n_lost, job_state_name(j->state), (long long)j->epoch, j->n_infra, j->n_lost);
     }
 }
 
@@ -174,12 +183,16 @@ void sim_same(struct sim *s)
 
 void sim_truth(struct sim *s)
 {
-    static const enum job_state ends[SIM_SCRIPT_COUNT] = {
-        [SIM_WELL] = JOB_DONE,          [SIM_NEGATIVE] = JOB_DONE,
-        [SIM_BAD_CONFIG] = JOB_FAILED,  [SIM_BUG] = JOB_FAILED,
-        [SIM_INFRA_SOME] = JOB_DONE,    [SIM_INFRA_EVER] = JOB_QUARANTINED,
-        [SIM_OOM_EVER] = JOB_QUARANTINED, [SIM_POISON] = JOB_QUARANTINED,
-        [SIM_GATED] = JOB_SKIPPED,      [SIM_NO_PAYLOAD] = JOB_FAILED};
+    static const enum job_state ends[SIM_SCRIPT_COUNT] = {[SIM_WELL] = JOB_DONE,
+                                                          [SIM_NEGATIVE] = JOB_DONE,
+                                                          [SIM_BAD_CONFIG] = JOB_FAILED,
+                                                          [SIM_BUG] = JOB_FAILED,
+                                                          [SIM_INFRA_SOME] = JOB_DONE,
+                                                          [SIM_INFRA_EVER] = JOB_QUARANTINED,
+                                                          [SIM_OOM_EVER] = JOB_QUARANTINED,
+                                                          [SIM_POISON] = JOB_QUARANTINED,
+                                                          [SIM_GATED] = JOB_SKIPPED,
+                                                          [SIM_NO_PAYLOAD] = JOB_FAILED};
 
     for (size_t i = 0; i < s->n_jobs; i++) {
         const struct sim_job *j = &s->jobs[i];

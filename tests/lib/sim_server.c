@@ -53,7 +53,8 @@ void sim_server_die(struct sim *s)
     s->n_inbox = 0;
     core_free(&s->core);
     s->n.restarts++;
-    sim_at(s, s->now_us + sim_between(s, 1000, 2 * s->config.term_ms * 1000), SIM_SERVER_RISE, 0, 0);
+    sim_at(s, s->now_us + sim_between(s, 1000, 2 * s->config.term_ms * 1000), SIM_SERVER_RISE, 0,
+           0);
     for (int r = 1; r <= s->config.n_agents; r++)
         if (!s->agents_survive)
             sim_kill_agent(s, r, true);
@@ -115,8 +116,8 @@ static void send_reply(struct sim *s, const struct core_reply *r)
     if (r->type == MSG_NONE)
         return;
     if (r->type == MSG_GRANT) {
-        m.u.GRANT = (struct msg_GRANT){.job = r->job, .epoch = r->epoch,
-                                       .term_ms = s->config.term_ms};
+        m.u.GRANT =
+            (struct msg_GRANT){.job = r->job, .epoch = r->epoch, .term_ms = s->config.term_ms};
         s->n.grants++;
     } else if (r->type == MSG_BEAT)
         m.u.BEAT = (struct msg_BEAT){s->config.term_ms, r->arg};
@@ -151,7 +152,7 @@ static void orders(struct sim *s)
         s->n.drains++;
     }
     if (!s->config.is_calm && s->config.n_disasters && sim_chance(s, 0.0005)) {
-        core_cancel(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), &s->out);
+        core_cancel(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), s->now_us / 1000, &s->out);
         s->n.cancels++;
     }
 }

@@ -9,9 +9,16 @@
 
 static void test_ten_thousand_agents_finish_a_hundred_thousand_jobs(void **state)
 {
-    struct sim_config config = {.seed = 1, .n_agents = 10000, .n_hosts = 157, .n_jobs = 100000,
-                                .capacity = 256, .term_ms = 30000, .grace_ms = 0,
-                                .poll_us = 20000, .width = 25000, .is_calm = true};
+    struct sim_config config = {.seed = 1,
+                                .n_agents = 10000,
+                                .n_hosts = 157,
+                                .n_jobs = 100000,
+                                .capacity = 256,
+                                .term_ms = 30000,
+                                .grace_ms = 0,
+                                .poll_us = 20000,
+                                .width = 25000,
+                                .is_calm = true};
     int64_t start_us = clock_system.mono_us(&clock_system);
     double core_s = 0;
     struct sim s;

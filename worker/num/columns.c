@@ -31,36 +31,6 @@ ISA_CLONES bool column_add(real *x, real b, size_t n)
     return bad == 0;
 }
 
-ISA_CLONES void column_dots(real *restrict h, const uint32_t *restrict row, size_t n,
-                            const real *restrict dir, const real *restrict g, size_t d)
-{
-    for (size_t j = 0; j < n; j++) {
-        const real *restrict gr = g + (row ? row[j] : j) * d;
-        real sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t i = 0; i < d; i++)
-            sum += dir[i] * gr[i];
-        h[j] = sum;
-    }
-}
-
-ISA_CLONES void column_axpy(real *restrict out, const real *restrict a,
-                            const uint32_t *restrict row, size_t n, const real *restrict x,
-                            size_t d)
-{
-    for (size_t j = 0; j < n; j++) {
-        const real *restrict xr = x + (row ? row[j] : j) * d;
-        real v = a[j];
-
-        if (v == 0)
-            continue;
-#pragma omp simd
-        for (size_t i = 0; i < d; i++)
-            out[i] += v * xr[i];
-    }
-}
-
 /* --- rank ------------------------------------------------------------------------------------- */
 
 static topk_key key_of(real x)

@@ -1,7 +1,4 @@
-/* columns.h - z held feature by feature, [f,n], and the sums that go over one feature's rows.
- *
- * row [n]: the rows meant, ascending; NULL: rows 0..n-1.
- */
+/* columns.h - pre-activations held feature by feature, [f,n]: biases, and ranks over a batch. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,12 +9,6 @@
 
 /* x += b; false if a result is not finite. */
 bool column_add(real *x, real b, size_t n);
-/* h [n] = dir . g[row] over d dims; g [rows,d] */
-void column_dots(real *restrict h, const uint32_t *restrict row, size_t n, const real *restrict dir,
-                 const real *restrict g, size_t d);
-/* out [d] += sum_j a_j x[row_j]; zero a_j are skipped. */
-void column_axpy(real *restrict out, const real *restrict a, const uint32_t *restrict row, size_t n,
-                 const real *restrict x, size_t d);
 enum { KTH_SCRATCH = 1 << 16 };
 
 /* The value of the `want`-th largest of the positive entries of x [n], exactly; *n_ties says how

@@ -4,7 +4,7 @@
  * feature by feature: the lists by row are turned into lists by feature, so a feature's direction
  * and both its gradients stay in the first-level cache, and rows are added in ascending order.
  */
-#include "worker/num/blas.h"
+#include "worker/num/panel.h"
 #include "worker/sae/arch.h"
 #include "worker/sae/parts.h"
 
@@ -13,10 +13,11 @@ bool rows_encode(const struct sae *s, struct sae_work *w)
     const struct sae_cfg *c = &s->cfg;
 
     w->row_at[0] = 0;
+    panel_pack(w->panel, s->p[SAE_ENCODER].data, c->f, c->d);
     for (size_t at = 0; at < w->n; at += w->n_tile) {
         size_t n = w->n - at < w->n_tile ? w->n - at : w->n_tile;
 
-        mm_nt(w->z, w->u + at * c->d, s->p[SAE_ENCODER].data, n, c->f, c->d, 1, 0);
+        panel_mm_nt(w->z, w->u + at * c->d, w->panel, s->p[SAE_ENCODER].data, n, c->f, c->d);
         for (size_t r = at; r < at + n; r++) {
             size_t from = w->row_at[r];
             real *z = w->z + (r - at) * c->f;

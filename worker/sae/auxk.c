@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "worker/num/columns.h"
 #include "worker/num/sparse.h"
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
@@ -119,13 +118,14 @@ void auxk_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
     for (size_t f = f0; w->n_dead > 0 && f < f1; f++) {
         size_t from = w->aux_at[f], n = w->aux_at[f + 1] - from;
         const uint32_t *row = w->aux_row + from;
+        real *ddir = s->p[SAE_DECODER].grad + f * o, *dw = s->p[SAE_ENCODER].grad + f * d;
         double sum = 0;
 
         if (n == 0)
             continue;
-        column_dots(w->block[1], row, n, s->p[SAE_DECODER].data + f * o, w->g_aux, o);
-        column_axpy(s->p[SAE_DECODER].grad + f * o, w->aux_by_f + from, row, n, w->g_aux, o);
-        column_axpy(s->p[SAE_ENCODER].grad + f * d, w->block[1], row, n, w->u, d);
+        sparse_dots(w->block[1], s->p[SAE_DECODER].data + f * o, w->g_aux, row, n, o);
+        sparse_decode(ddir, ddir, w->g_aux, row, w->aux_by_f + from, n, o);
+        sparse_decode(dw, dw, w->u, row, w->block[1], n, d);
         for (size_t j = 0; j < n; j++)
             sum += (double)w->block[1][j];
         w->dz_sum[f] += (real)sum;

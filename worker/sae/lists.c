@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "worker/num/columns.h"
 #include "worker/num/sparse.h"
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
@@ -64,7 +63,7 @@ static void backward_one(struct sae *s, struct sae_work *w, size_t f)
     const uint32_t *row = w->row + w->at[f];
     const real *dir = s->p[SAE_DECODER].data + f * o, *g = sae_g_of(s, w, f);
     const real *z_f = s->cfg.arch->select == SAE_SELECT_ROW ? NULL : w->z + f * w->n;
-    real *ddir = s->p[SAE_DECODER].grad + f * o;
+    real *ddir = s->p[SAE_DECODER].grad + f * o, *dw = s->p[SAE_ENCODER].grad + f * d;
     double sum = 0;
 
     for (size_t j = 0; z_f && j < n; j++)
@@ -72,12 +71,12 @@ static void backward_one(struct sae *s, struct sae_work *w, size_t f)
     struct sae_feature e = {.f = f, .n = n, .row = row, .z = z_f ? w->block[0] : NULL,
                             .a = w->by_f + w->at[f], .h = w->block[1], .h_aux = w->block[2],
                             .norm = sae_weight(s, f)};
-    column_dots(e.h, row, n, dir, g, o);
+    sparse_dots(e.h, dir, g, row, n, o);
     if (s->cfg.arch->has_gate)
-        column_dots(e.h_aux, row, n, dir, w->g_aux, o);
+        sparse_dots(e.h_aux, dir, w->g_aux, row, n, o);
     (s->cfg.arch->slope ? s->cfg.arch->slope : relu_slope)(s, w, &e);
-    column_axpy(ddir, e.a, row, n, g, o);
-    column_axpy(s->p[SAE_ENCODER].grad + f * d, e.h, row, n, w->u, d);
+    sparse_decode(ddir, ddir, g, row, e.a, n, o);
+    sparse_decode(dw, dw, w->u, row, e.h, n, d);
     for (size_t j = 0; j < n; j++)
         sum += (double)e.h[j];
     w->dz_sum[f] = (real)sum;

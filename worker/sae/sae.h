@@ -56,6 +56,7 @@ struct sae_work {
     bool is_use;            /* not training: batch selection by threshold, no penalties */
     real *u, *xhat, *g;     /* [n,d], [n,o], [n,o]: encoder input, x_hat, dL/dx_hat */
     real *z;                /* row selection: a tile [n_tile,f]; else all, [f,n] */
+    real *panel;            /* row selection: the encoder laid out for products, of this batch */
     bool is_dense;          /* too many active features for lists: activations come from z */
     uint32_t *row_at, *idx; /* active features by row: start [n+1], feature [cap], ascending */
     real *val;              /* activation [cap] */

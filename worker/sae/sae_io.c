@@ -13,7 +13,6 @@
 #else
 #define PT_REAL PT_F32
 #endif
-#define LAYOUT "decoder.weight [d_model,d_sae]: feature f is column f"
 
 /* to [n_cols,n_rows] = from [n_rows,n_cols]^T, in blocks that fit the first cache */
 #define TRANSPOSE(to, from, n_rows, n_cols)                                                        \
@@ -99,7 +98,7 @@ static enum err_code write_all(const char *path, const struct sae *s, const stru
         {.name = "d_model", .type = PT_INT, .i = (int64_t)d},
         {.name = "seed", .type = PT_INT, .i = about->seed},
         {.name = "step", .type = PT_INT, .i = about->step},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     return pt_write(path, v.t, v.n, scalars, ARRAY_LEN(scalars), e);
 }
@@ -134,7 +133,7 @@ enum err_code sae_save_decoder(const char *path, const float *dir, size_t f, siz
         {.name = "d_sae", .type = PT_INT, .i = (int64_t)f},
         {.name = "d_model", .type = PT_INT, .i = (int64_t)d},
         {.name = "seed", .type = PT_INT, .i = seed},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     rc = pt_write(path, &t, 1, scalars, ARRAY_LEN(scalars), e);
     free(columns);

@@ -1,8 +1,9 @@
 /* sae_work.c - the memory of a batch: one walk both plans and hands out. */
 #include "worker/num/columns.h"
+#include "worker/num/panel.h"
 #include "worker/sae/arch.h"
 
-enum { TILE_BYTES = 4 << 20, TILE_MIN = 64, TILE_MAX = 512, PULL_TILE = 64 };
+enum { TILE_BYTES = 3 << 20, TILE_MIN = 96, TILE_MAX = 192, PULL_TILE = 64 };
 enum { LIST_SHARE = 6 }; /* lists hold 1/6 of all activations; beyond, dense products are faster */
 
 static size_t tile_rows(const struct sae_cfg *cfg, size_t n_max)
@@ -93,6 +94,7 @@ static void lay_out(struct sae_work *w, const struct sae_cfg *cfg, struct taker 
     TAKE(w->g, rows);
     TAKE(w->u, arch->is_centred ? w->n_max * cfg->d : 0);
     TAKE(w->z, (is_rows ? w->n_tile : w->n_max) * cfg->f);
+    TAKE(w->panel, is_rows ? panel_len(cfg->f, cfg->d) : 0);
     TAKE(w->block[0], block);
     TAKE(w->block[1], block);
     TAKE(w->block[2], arch->has_gate ? block : 0);

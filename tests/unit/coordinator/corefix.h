@@ -17,8 +17,11 @@ enum { FIX_TERM = 30000 };
 
 static UNUSED void fix_open(struct fix *f, int n_agents, int64_t grace_ms)
 {
-    struct core_config config = {.n_ranks = n_agents + 1, .term_ms = FIX_TERM,
-                                 .grace_ms = grace_ms, .crash_limit = 5, .build = "b1"};
+    struct core_config config = {.n_ranks = n_agents + 1,
+                                 .term_ms = FIX_TERM,
+                                 .grace_ms = grace_ms,
+                                 .crash_limit = 5,
+                                 .build = "b1"};
 
     memset(f, 0, sizeof *f);
     f->now = 1000;
@@ -83,8 +86,12 @@ static UNUSED void fix_result(struct fix *f, int rank, int64_t job, int64_t epoc
 {
     struct msg m = {.type = MSG_RESULT};
 
-    m.u.RESULT = (struct msg_RESULT){.job = job, .epoch = epoch, .outcome = outcome,
-                                     .exit_code = 3, .message = "why", .metrics = "a=1"};
+    m.u.RESULT = (struct msg_RESULT){.job = job,
+                                     .epoch = epoch,
+                                     .outcome = outcome,
+                                     .exit_code = 3,
+                                     .message = "why",
+                                     .metrics = "a=1"};
     fix_say(f, rank, &m);
 }
 

@@ -74,6 +74,9 @@ static void test_a_result_of_an_old_epoch_is_recorded_and_not_applied(void **sta
     fix_state(&f, 1, JOB_LEASED);
     fix_result(&f, 3 - first, 1, 2, ERR_CLASS_NONE);
     fix_state(&f, 1, JOB_DONE);
+    fix_result(&f, first, 1, 1, ERR_CLASS_CODE); /* still an old epoch, and still only a record */
+    assert_int_equal(fix_event(&f, EVENT_STALE, 1)->class, ERR_CLASS_CODE);
+    fix_state(&f, 1, JOB_DONE);
     assert_true(core_is_settled(&f.c));
     fix_close(&f);
 }
@@ -83,9 +86,9 @@ static void test_each_class_of_failure_ends_as_promised(void **state)
     static const struct {
         enum err_class class;
         enum event_type event;
-    } row[] = {{ERR_CLASS_NONE, EVENT_DONE},    {ERR_CLASS_SCIENCE, EVENT_DONE},
-               {ERR_CLASS_CONFIG, EVENT_FAIL},  {ERR_CLASS_CODE, EVENT_FAIL},
-               {ERR_CLASS_INFRA, EVENT_RETRY},  {ERR_CLASS_EXTERNAL, EVENT_RETRY}};
+    } row[] = {{ERR_CLASS_NONE, EVENT_DONE},   {ERR_CLASS_SCIENCE, EVENT_DONE},
+               {ERR_CLASS_CONFIG, EVENT_FAIL}, {ERR_CLASS_CODE, EVENT_FAIL},
+               {ERR_CLASS_INFRA, EVENT_RETRY}, {ERR_CLASS_EXTERNAL, EVENT_RETRY}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(row); i++) {

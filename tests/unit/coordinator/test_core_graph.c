@@ -9,9 +9,12 @@ static void open_diamond(struct fix *f, const enum job_state *states, int64_t gr
 
     fix_open(f, 2, grace_ms);
     for (int64_t id = 1; id <= 6; id++)
-        fix_add(f, (struct job){.id = id, .cost_s = 1, .retries = 1,
-                                .state = (uint8_t)(states ? states[id] : JOB_WAITING),
-                                .epoch = states && states[id] != JOB_WAITING},
+        fix_add(f,
+                (struct job){.id = id,
+                             .cost_s = 1,
+                             .retries = 1,
+                             .state = (uint8_t)(states ? states[id] : JOB_WAITING),
+                             .epoch = states && states[id] != JOB_WAITING},
                 in[id], n_in[id]);
 }
 
@@ -80,18 +83,18 @@ static void test_cancel_stops_a_running_job_and_skips_what_waits_for_it(void **s
     fix_hello(&f, 1, "");
     fix_grant(&f);
     core_out_reset(&f.o);
-    core_cancel(&f.c, 1, &f.o);
+    core_cancel(&f.c, 1, f.now, &f.o);
     assert_int_equal(fix_reply(&f, MSG_CANCEL, 1)->job, 1);
     fix_state(&f, 1, JOB_CANCELLED);
     fix_state(&f, 5, JOB_SKIPPED);
     fix_result(&f, 1, 1, 1, ERR_CLASS_NONE); /* too late */
     fix_state(&f, 1, JOB_CANCELLED);
     core_out_reset(&f.o);
-    core_cancel(&f.c, 1, &f.o);
-    core_cancel(&f.c, 5, &f.o);
-    core_cancel(&f.c, 999, &f.o);
+    core_cancel(&f.c, 1, f.now, &f.o);
+    core_cancel(&f.c, 5, f.now, &f.o);
+    core_cancel(&f.c, 999, f.now, &f.o);
     assert_int_equal(f.o.n_events + f.o.n_replies, 0);
-    core_cancel(&f.c, 6, &f.o); /* ready */
+    core_cancel(&f.c, 6, f.now, &f.o); /* ready */
     assert_true(core_is_settled(&f.c));
     fix_close(&f);
 }
@@ -143,8 +146,8 @@ static void test_a_gate_that_did_not_pass_skips_the_granted_job(void **state)
 
 /* --- starting from what is on disk ---------------------------------------------------------- */
 
-static const enum job_state half_way[7] = {0, JOB_DONE, JOB_DONE, JOB_LEASED, JOB_WAITING,
-                                           JOB_WAITING, JOB_LEASED};
+static const enum job_state half_way[7] = {0,           JOB_DONE,    JOB_DONE,  JOB_LEASED,
+                                           JOB_WAITING, JOB_WAITING, JOB_LEASED};
 
 static void test_without_grace_found_leases_end_free_at_once(void **state)
 {
@@ -190,6 +193,22 @@ static void test_with_grace_an_agent_may_claim_what_it_holds(void **state)
     fix_close(&f);
 }
 
+static void test_a_cancel_before_the_start_ends_a_found_lease(void **state)
+{
+    struct fix f;
+
+    (void)state;
+    open_diamond(&f, half_way, 2 * FIX_TERM);
+    core_cancel(&f.c, 3, f.now, &f.o);
+    assert_non_null(fix_event(&f, EVENT_CANCEL, 3));
+    assert_non_null(fix_event(&f, EVENT_SKIP, 5));
+    fix_start(&f);
+    fix_state(&f, 3, JOB_CANCELLED);
+    fix_hello(&f, 1, "3:1");
+    assert_int_equal(fix_reply(&f, MSG_CANCEL, 1)->job, 3);
+    fix_close(&f);
+}
+
 static void test_messages_before_and_during_the_start_are_heard(void **state)
 {
     enum { N = 10000 };
@@ -199,7 +218,9 @@ static void test_messages_before_and_during_the_start_are_heard(void **state)
     (void)state;
     fix_open(&f, 2, 2 * FIX_TERM);
     for (int64_t id = 1; id <= N; id++) {
-        struct job j = {.id = id, .threads = 1, .epoch = id % 2500 == 0,
+        struct job j = {.id = id,
+                        .threads = 1,
+                        .epoch = id % 2500 == 0,
                         .state = id % 2500 == 0 ? JOB_LEASED : JOB_WAITING};
         int64_t input = id - 1;
         assert_ok(core_add_job(&f.c, &j, &input, id % 2500 == 1 && id > 1, &e), e);
@@ -332,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_a_gate_that_did_not_pass_skips_the_granted_job),
         cmocka_unit_test(test_without_grace_found_leases_end_free_at_once),
         cmocka_unit_test(test_with_grace_an_agent_may_claim_what_it_holds),
+        cmocka_unit_test(test_a_cancel_before_the_start_ends_a_found_lease),
         cmocka_unit_test(test_messages_before_and_during_the_start_are_heard),
         cmocka_unit_test(test_a_job_that_kills_five_agents_is_quarantined),
         cmocka_unit_test(test_deaths_with_progress_or_before_the_beginning_are_no_poison),

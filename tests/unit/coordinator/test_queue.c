@@ -25,8 +25,12 @@ static bool comes_first(const struct job *a, const struct job *b)
 
 static void add_random(struct queue *q, struct rng *r, int64_t id, enum job_state s)
 {
-    add(q, (struct job){.id = id, .priority = (int16_t)((int)rng_below(r, 5) - 2),
-                        .cost_s = (float)rng_below(r, 4), .state = (uint8_t)s}, NULL, 0);
+    add(q,
+        (struct job){.id = id,
+                     .priority = (int16_t)((int)rng_below(r, 5) - 2),
+                     .cost_s = (float)rng_below(r, 4),
+                     .state = (uint8_t)s},
+        NULL, 0);
 }
 
 static void test_ready_jobs_come_by_priority_then_path_then_id(void **state)

@@ -36,8 +36,11 @@ static void close_bed(struct bed *b)
 static void add(struct bed *b, int threads, bool in_agent, int priority)
 {
     struct err e;
-    struct job j = {.id = ++b->n, .threads = (uint16_t)threads, .in_agent = in_agent,
-                    .priority = (int16_t)priority, .state = JOB_READY};
+    struct job j = {.id = ++b->n,
+                    .threads = (uint16_t)threads,
+                    .in_agent = in_agent,
+                    .priority = (int16_t)priority,
+                    .state = JOB_READY};
 
     assert_ok(queue_add(&b->q, &j, NULL, 0, &e), e);
     b->jobs[b->n] = j;
@@ -244,8 +247,7 @@ int main(void)
         cmocka_unit_test(test_an_in_agent_job_never_waits_behind_a_process),
         cmocka_unit_test(test_agents_that_are_down_refused_lent_or_without_room_get_nothing),
         cmocka_unit_test(test_a_wide_job_lends_agents_of_its_host_until_it_ends),
-        cmocka_unit_test(
-            test_a_wide_job_reserves_a_busy_host_so_that_narrow_ones_do_not_starve_it),
+        cmocka_unit_test(test_a_wide_job_reserves_a_busy_host_so_that_narrow_ones_do_not_starve_it),
         cmocka_unit_test(test_narrow_jobs_go_on_elsewhere_while_a_wide_one_waits),
         cmocka_unit_test(test_a_job_wider_than_every_host_runs_on_all_of_one),
     };
