@@ -153,6 +153,29 @@ static enum err_code find_mpirun(struct buf *out, struct err *e)
                    "mpirun: not found in PATH: install openmpi-bin, or set SAEGRID_MPIRUN");
 }
 
+/* What mpirun would start, looked at first: it says little about a program that is missing. */
+static enum err_code check_programs(const char *bin, struct err *e)
+{
+    static const char *const names[][2] = {{"saegrid-agent", ""}, {"saegrid-runner", "SAEGRID_RUNNER"}};
+    enum err_code rc = ERR_OK;
+    struct buf path = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && !rc; i++) {
+        const char *own = *names[i][1] ? getenv(names[i][1]) : NULL;
+
+        buf_reset(&path);
+        if (own && *own)
+            buf_str(&path, own);
+        else
+            buf_fmt(&path, "%s/%s", bin, names[i][0]);
+        if (access(path.data, X_OK))
+            rc = err_set(e, ERR_UNAVAILABLE, "%s: %s: it belongs beside saegrid; build or install again",
+                         path.data, strerror(errno));
+    }
+    buf_free(&path);
+    return rc;
+}
+
 /* --- watching ----------------------------------------------------------------------------- */
 
 struct watch {
@@ -258,6 +281,8 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
+    if (!rc)
+        rc = check_programs(bin.data, e);
     if (!rc)
         rc = find_agent(bin.data, e);
     if (!rc) {
