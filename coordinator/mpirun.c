@@ -62,7 +62,10 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     add(l, program.data);
     buf_free(&program);
     add_all(l, (const char *const[]){"serve", "--results", m->results, "--progress", m->progress,
-                                     "--status", status, "--term", "15", NULL});
+                                     "--status", status, NULL});
+    char term[32];
+    snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
+    add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
     if (m->goes_on)
         add(l, "--go-on");
@@ -153,29 +156,6 @@ static enum err_code find_mpirun(struct buf *out, struct err *e)
                    "mpirun: not found in PATH: install openmpi-bin, or set SAEGRID_MPIRUN");
 }
 
-/* What mpirun would start, looked at first: it says little about a program that is missing. */
-static enum err_code check_programs(const char *bin, struct err *e)
-{
-    static const char *const names[][2] = {{"saegrid-agent", ""}, {"saegrid-runner", "SAEGRID_RUNNER"}};
-    enum err_code rc = ERR_OK;
-    struct buf path = {0};
-
-    for (size_t i = 0; i < ARRAY_LEN(names) && !rc; i++) {
-        const char *own = *names[i][1] ? getenv(names[i][1]) : NULL;
-
-        buf_reset(&path);
-        if (own && *own)
-            buf_str(&path, own);
-        else
-            buf_fmt(&path, "%s/%s", bin, names[i][0]);
-        if (access(path.data, X_OK))
-            rc = err_set(e, ERR_UNAVAILABLE, "%s: %s: it belongs beside saegrid; build or install again",
-                         path.data, strerror(errno));
-    }
-    buf_free(&path);
-    return rc;
-}
-
 /* --- watching ----------------------------------------------------------------------------- */
 
 struct watch {
@@ -235,16 +215,24 @@ static void watch_once(struct watch *w)
     }
 }
 
-/* The ranks look for the agent themselves, but only once MPI waits for all of them. */
-static enum err_code find_agent(const char *bin, struct err *e)
+/* The ranks look for these themselves, but what they find missing shows late. */
+static enum err_code find_others(const char *bin, struct err *e)
 {
-    struct buf agent = {0};
+    const char *runner = getenv("SAEGRID_RUNNER");
+    struct buf path = {0};
     enum err_code rc = ERR_OK;
 
-    buf_fmt(&agent, "%s/saegrid-agent", bin);
-    if (access(agent.data, X_OK))
-        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", agent.data, strerror(errno));
-    buf_free(&agent);
+    buf_fmt(&path, "%s/saegrid-agent", bin);
+    if (access(path.data, X_OK) == 0) {
+        buf_reset(&path);
+        if (runner && *runner)
+            buf_str(&path, runner);
+        else
+            buf_fmt(&path, "%s/saegrid-runner", bin);
+    }
+    if (access(path.data, X_OK))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    buf_free(&path);
     return rc;
 }
 
@@ -282,9 +270,7 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
     if (!rc)
-        rc = check_programs(bin.data, e);
-    if (!rc)
-        rc = find_agent(bin.data, e);
+        rc = find_others(bin.data, e);
     if (!rc) {
         buf_fmt(&status, "%s/saegrid-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         int fd = mkostemp(status.data, O_CLOEXEC);
