@@ -195,7 +195,7 @@ static int check_and_run(struct run *r)
     r->start_ms = clock_ms(&clock_system);
     enum err_code rc = start_spec(&r->start, &spec, &errors, &e);
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         code = err_exit_code(rc);
     } else if (rc || run(r, spec, &code, &e)) {
         code = cmd_fail("run", &e);
