@@ -134,6 +134,12 @@ static void log_point(struct train *t, double lr)
         job_series(t->j, names[i], st->step, st->sum[i] / (double)st->n_sum);
     job_series(t->j, "dec_cos_init", st->step, sae_cos_init(&t->sae));
     job_series(t->j, "lr", st->step, lr);
+    if (t->sae_cfg.aux.alpha > 0 || t->sae_cfg.arch->has_gate)
+        job_series(t->j, "aux_loss", st->step, t->work.aux);
+    if (t->ref.f > 0)
+        job_series(t->j, "consistency", st->step, t->work.pull_loss);
+    if (t->sae_cfg.arch->select == SAE_SELECT_BATCH)
+        job_series(t->j, "threshold", st->step, t->sae.theta);
     memset(st->sum, 0, sizeof st->sum);
     st->n_sum = 0;
 }

@@ -208,6 +208,12 @@ static size_t n_cost(const struct train *t)
     return strcmp(t->cfg->consistency, "assignment") ? 0 : t->sae_cfg.f * t->ref.f;
 }
 
+/* Of a sample's rows; or the next point of its median. */
+static size_t n_weights(const struct train *t)
+{
+    return t->sample_n == 0 ? 0 : t->sample_n > t->acts.d ? t->sample_n : t->acts.d;
+}
+
 size_t train_bytes(const struct train *t)
 {
     size_t d = t->acts.d, o = t->target.d, f = t->sae_cfg.f;
@@ -219,7 +225,7 @@ size_t train_bytes(const struct train *t)
            arena_need(t->has_target ? t->batch * o : 0, sizeof(real)) +
            2 * arena_need(t->batch, sizeof(real)) + 2 * arena_need(o, sizeof(double)) +
            arena_need(f, sizeof(uint64_t)) + arena_need(f, sizeof(double)) +
-           arena_need(t->sample_n * d, sizeof(real)) + arena_need(t->sample_n, sizeof(double)) +
+           arena_need(t->sample_n * d, sizeof(real)) + arena_need(n_weights(t), sizeof(double)) +
            arena_need(n_cost(t), sizeof(float));
 }
 
@@ -244,7 +250,7 @@ void train_memory(struct train *t)
     t->count = arena_new(a, uint64_t, f);
     t->density = arena_new(a, double, f);
     t->sample = arena_new(a, real, t->sample_n * d);
-    t->sample_w = arena_new(a, double, t->sample_n);
+    t->sample_w = arena_new(a, double, n_weights(t));
     t->cost = arena_new(a, float, n_cost(t));
     if (t->ref.f == 0)
         return;

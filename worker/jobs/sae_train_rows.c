@@ -63,9 +63,7 @@ void train_b_dec(struct train *t, double *start)
     if (strcmp(t->cfg->b_dec_init, "geometric_median") || t->has_target)
         return;
     take_sample(t);
-    /* the sample's weights hold the next point: d of them fit, or the median of few rows is the mean */
-    if (t->sample_n >= d)
-        sae_geometric_median(start, t->sample_w, t->sample, t->sample_n, d);
+    sae_geometric_median(start, t->sample_w, t->sample, t->sample_n, d);
 }
 
 size_t train_resample(struct train *t)

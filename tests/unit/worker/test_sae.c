@@ -190,6 +190,38 @@ static void what_is_not_finite_stops_a_step_before_it_changes_anything(void **st
     arena_close(&r.a);
 }
 
+/* Constant rows, one row, rows of rank one: learnt like any other. */
+static void odd_rows_are_learnt_by_every_arch(void **state)
+{
+    real x[N * D];
+
+    (void)state;
+    for (size_t i = 0; i < 3 * ARRAY_LEN(names); i++) {
+        size_t form = i % 3, n = form == 1 ? 1 : N;
+        struct sae_cfg cfg = cfg_of(names[i / 3]);
+        struct rig r;
+        double first = 0;
+
+        cfg.aux.alpha = cfg.arch->select == SAE_SELECT_EACH ? 0 : 1.0 / 32;
+        cfg.dead_rows = 64;
+        for (size_t j = 0; j < N * D; j++)
+            x[j] = form == 2 ? (real)(0.1 * (double)(j / D) * (1 + (double)(j % D) / D))
+                             : (real)0.5;
+        rig_open(&r, &cfg);
+        for (int t = 0; t < 300; t++) {
+            const char *bad = sae_step(&r.s, &r.w, x, n, 1e-3);
+
+            if (bad)
+                fail_msg("%s, form %zu: %s at step %d", names[i / 3], form, bad, t);
+            first = t == 0 ? r.w.recon : first;
+        }
+        if (!(r.w.recon < 0.7 * first) || !sae_is_finite(&r.s))
+            fail_msg("%s, form %zu: error %g after 300 steps, %g at the start", names[i / 3], form,
+                     r.w.recon, first);
+        arena_close(&r.a);
+    }
+}
+
 static void k_above_d_sae_is_an_error_except_where_the_source_clips_it(void **state)
 {
     struct sae_cfg cfg = cfg_of("topk");
@@ -213,6 +245,7 @@ int main(void)
         cmocka_unit_test(row_order_and_batch_split_do_not_matter),
         cmocka_unit_test(fused_and_separate_updates_agree),
         cmocka_unit_test(what_is_not_finite_stops_a_step_before_it_changes_anything),
+        cmocka_unit_test(odd_rows_are_learnt_by_every_arch),
         cmocka_unit_test(k_above_d_sae_is_an_error_except_where_the_source_clips_it),
     };
 
