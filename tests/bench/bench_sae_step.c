@@ -1,6 +1,6 @@
-/* bench_sae_step.c - one TopK training step against an sgemm of the encoder's shape.
+/* bench_sae_step.c - one training step of an architecture against an sgemm of the encoder's shape.
  *
- *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row]
+ *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row|all [arch]]
  *
  * Warm-up, then medians of 9 repeats; step and sgemm alternate in one process, so the share travels
  * between machines.
@@ -37,10 +37,11 @@ static void die(const struct err *e)
     exit(1);
 }
 
-static void time_shape(const struct shape *s, struct timing *t)
+static void time_shape(const struct shape *s, const char *arch, struct timing *t, double *l0)
 {
-    struct sae_cfg cfg = {.arch = sae_arch_find("topk"), .d = s->d, .f = s->f, .k = s->k,
-                          .norm = SAE_NORM_PROJECT, .is_tied = true,
+    struct sae_cfg cfg = {.arch = sae_arch_find(arch), .d = s->d, .f = s->f, .k = s->k, .l1 = 2,
+                          .is_tied = true, .jump = {.bandwidth = 0.1, .theta = 2},
+                          .prefixes = {{s->f / 16, s->f / 4, s->f}, 3, SAE_PREFIX_MEAN},
                           .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
     size_t pool = 8 * s->n, flops = 2 * s->n * s->d * s->f;
     int inner = 1 + (int)(4e9 / (double)flops);
@@ -50,6 +51,9 @@ static void time_shape(const struct shape *s, struct timing *t)
     struct sae_work w;
     struct err e;
 
+    if (!cfg.arch)
+        exit(64);
+    cfg.norm = cfg.arch->norm;
     if (arena_open(&a, "bench", sae_bytes(&cfg) + sae_work_bytes(&cfg, s->n) +
                    arena_need(pool * s->d, sizeof(real)) + arena_need(s->n * s->f, sizeof(real)), &e))
         die(&e);
@@ -73,29 +77,32 @@ static void time_shape(const struct shape *s, struct timing *t)
                   1, 0);
         t->gemm[rep] = (seconds() - from) / inner;
     }
+    *l0 = w.l0;
     arena_close(&a);
 }
 
 int main(int argc, char **argv)
 {
-    int only = argc > 1 ? atoi(argv[1]) : -1;
+    int only = argc > 1 && argv[1][0] != 'a' ? atoi(argv[1]) : -1;
+    const char *arch = argc > 2 ? argv[2] : "topk";
 
-    printf("isa %s, blas %s, one thread\n", vec_isa(), blas_core());
-    printf("%5s %5s %3s %5s %10s %10s %10s %12s %8s %8s\n", "d", "f", "k", "batch", "median_ms",
+    printf("%s, isa %s, blas %s, one thread\n", arch, vec_isa(), blas_core());
+    printf("%5s %5s %3s %5s %6s %10s %10s %10s %12s %8s %8s\n", "d", "f", "k", "batch", "l0", "median_ms",
            "p10_ms", "p90_ms", "samples/s", "GFLOP/s", "of_gemm");
     blas_threads_set(1);
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         const struct shape *s = &shapes[i];
         struct timing t;
+        double l0;
 
         if (only >= 0 && i != (size_t)only)
             continue;
-        time_shape(s, &t);
+        time_shape(s, arch, &t, &l0);
         stats_sort(t.step, REPEATS);
         stats_sort(t.gemm, REPEATS);
         double step = t.step[REPEATS / 2], gemm = t.gemm[REPEATS / 2];
-        printf("%5zu %5zu %3zu %5zu %10.4f %10.4f %10.4f %12.0f %8.1f %7.1f%%\n", s->d, s->f, s->k,
-               s->n, 1e3 * step, 1e3 * stats_quantile(t.step, REPEATS, .1),
+        printf("%5zu %5zu %3zu %5zu %6.0f %10.4f %10.4f %10.4f %12.0f %8.1f %7.1f%%\n", s->d, s->f, s->k,
+               s->n, l0, 1e3 * step, 1e3 * stats_quantile(t.step, REPEATS, .1),
                1e3 * stats_quantile(t.step, REPEATS, .9), (double)s->n / step,
                2e-9 * (double)(s->n * s->d * s->f) / gemm, 100 * gemm / step);
     }

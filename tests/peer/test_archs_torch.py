@@ -3,7 +3,8 @@
 usage: SAEGRID_BIN=build/release/bin python3 tests/peer/test_archs_torch.py [NAME...]
 The runner trains 200 steps from weights that it saves at step 0, with the whole data set as one batch;
 PyTorch starts from the same weights, in float64, with autograd and torch.optim.Adam.  Every step's
-loss must agree to 1e-4.
+loss must agree to 1e-4.  The curves agree to 1e-6 until a near-tie is selected differently in float32
+and float64, after which they are two trainings; seeds are of runs without one.
 """
 import csv
 import json
@@ -34,7 +35,7 @@ CASES = {
     "matryoshka": {"prefixes": "6,16,48", "prefix_loss": "mean"},
     "matryoshka+bias": {"prefixes": "6,16,48", "prefix_loss": "mean_with_bias"},
     "matryoshka+husai": {"prefixes": "6,16,48", "prefix_loss": "husai_0.2"},
-    "jsae": {"jacobian": 0.5},
+    "jsae": {"jacobian": 0.5, "seed": 2},
     "relu": {"l1": 0.01},
     "relu_bricken": {"l1": 0.05, "l1_warmup": 100},
     "relu_april": {"l1": 0.05},
@@ -45,7 +46,7 @@ CASES = {
     "gated": {"l1": 0.05},
     "gba": {"bias_rule": "none"},
     "transcoder": {},
-    "skip_transcoder": {},
+    "skip_transcoder": {"seed": 1},
     "linear": {},
 }
 
