@@ -92,3 +92,25 @@ MUST_CHECK enum err_code manifest_job_now(struct manifest *m, int64_t job, struc
 
 /* Relative links in the sweep's folder to results that live in another sweep's. */
 MUST_CHECK enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e);
+
+/* --- for `saegrid check --repair` (repair.h) --- */
+struct manifest_owner {
+    int64_t job;               /* 0: no job has this digest */
+    int64_t epoch;
+    enum job_state state;
+    struct buf dir;            /* its folder relative to results; caller frees */
+};
+MUST_CHECK enum err_code manifest_owner(struct manifest *m, const char *job_hex,
+                                        struct manifest_owner *out, struct err *e);
+/* A job that never ran takes over a folder that is its own by digest but not by name. */
+struct manifest_home {
+    const char *sweep, *stage, *run_name;
+};
+MUST_CHECK enum err_code manifest_adopt(struct manifest *m, int64_t job, const struct manifest_home *home,
+                                        bool *is_adopted, struct err *e);
+/* Jobs that wait although their folder is complete are done; `tell` hears of each, with `bad` set
+ * if the folder cannot be read. */
+MUST_CHECK enum err_code manifest_take_up(struct manifest *m, int64_t wall_ms,
+                                          void (*tell)(void *ctx, const char *dir, const char *bad),
+                                          void *ctx, struct err *e);
+MUST_CHECK enum err_code manifest_links_all(struct manifest *m, struct err *e);
