@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/link.h"
 #include "common/proc.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
@@ -24,7 +25,8 @@ struct run {
     struct start_opts start;
     const char *progress;
     int64_t n_agents;
-    bool dry_run;
+    double term_s;
+    bool dry_run, ulfm;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
     int64_t sweep_id, n_jobs, n_new;
@@ -105,6 +107,8 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .profile = r->start.profile,
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
+                       .term_ms = (int64_t)(r->term_s * 1000),
+                       .has_ulfm = r->ulfm,
                        .drain = &want_drain};
     enum progress_mode mode;
     enum err_code rc;
@@ -191,7 +195,7 @@ static int check_and_run(struct run *r)
     r->start_ms = clock_ms(&clock_system);
     enum err_code rc = start_spec(&r->start, &spec, &errors, &e);
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         code = err_exit_code(rc);
     } else if (rc || run(r, spec, &code, &e)) {
         code = cmd_fail("run", &e);
@@ -228,12 +232,14 @@ static int plan_instead(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run r = {.n_agents = 0, .start = {.rearm = true}};
+    struct run r = {.term_s = 15, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
         START_OPTIONS(&r.start, &results),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
+        OPT_DUR("term", 0, &r.term_s, "TIME", "an agent that is silent for so long is lost (15s)"),
+        OPT_FLAG("ulfm", 0, &r.ulfm, "let Open MPI 5 report a killed agent at once"),
         OPT_FLAG("dry-run", 0, &r.dry_run, "show the plan and touch nothing, as `saegrid plan`"),
     };
     const struct opts_cmd cmd = {
@@ -254,6 +260,12 @@ int cmd_run(int argc, char **argv)
         r.n_agents = proc_cores();
     if (r.n_agents < 1 || r.n_agents > 4096) {
         err_set(&e, ERR_USAGE, "-j %" PRId64 ": not in [1, 4096]", r.n_agents);
+        rc = cmd_fail("run", &e);
+    } else if (!(r.term_s >= 1 && r.term_s <= 86400)) {
+        err_set(&e, ERR_USAGE, "--term %g: not in [1s, 1d]", r.term_s);
+        rc = cmd_fail("run", &e);
+    } else if (r.ulfm && !link_mpi_has_ulfm()) {
+        err_set(&e, ERR_USAGE, "--ulfm: not in this build's MPI, Open MPI 5 has it");
         rc = cmd_fail("run", &e);
     } else {
         rc = r.dry_run ? plan_instead(&r) : check_and_run(&r);

@@ -13,7 +13,7 @@
 #else
 #define PT_REAL PT_F32
 #endif
-#define LAYOUT "decoder.weight [d_model,d_sae]: feature f is column f"
+
 
 /* to [n_cols,n_rows] = from [n_rows,n_cols]^T, in blocks that fit the first cache */
 #define TRANSPOSE(to, from, n_rows, n_cols)                                                        \
@@ -47,7 +47,7 @@ enum err_code sae_save(const char *path, const struct sae *s, int64_t seed, stru
         {.name = "d_sae", .type = PT_INT, .i = df},
         {.name = "d_model", .type = PT_INT, .i = dd},
         {.name = "seed", .type = PT_INT, .i = seed},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     rc = pt_write(path, t, s->n_params, scalars, ARRAY_LEN(scalars), e);
     free(columns);
@@ -70,7 +70,7 @@ enum err_code sae_save_decoder(const char *path, const float *dir, size_t f, siz
         {.name = "d_sae", .type = PT_INT, .i = (int64_t)f},
         {.name = "d_model", .type = PT_INT, .i = (int64_t)d},
         {.name = "seed", .type = PT_INT, .i = seed},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     rc = pt_write(path, &t, 1, scalars, ARRAY_LEN(scalars), e);
     free(columns);

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "worker/sae/sae.h"
 
+#define SAE_LAYOUT "decoder.weight [d_model,d_sae]: feature f is column f"
 #define SAE_FILE   "checkpoints/sae.pt"
 #define TRUTH_FILE "truth.pt" /* of data_make: a bare tensor [n_atoms, d_model], rows are directions */
 
