@@ -1,9 +1,11 @@
 /* cmd_status.c - saegrid status: how far each sweep is, what runs, what failed. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/control.h"
 #include "coordinator/manifest_query.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -31,7 +33,8 @@ static const char failures_sql[] =
 struct status {
     struct table stages, running, failures;
     int64_t n_jobs, n_done; /* each job once, however many stages list it */
-    struct buf holder;
+    struct buf holder, paused;
+    bool is_paused;
 };
 
 static enum err_code collect(const char *results, const char *sweep, struct status *s, struct err *e)
@@ -56,6 +59,7 @@ static enum err_code collect(const char *results, const char *sweep, struct stat
         rc = query_i64(q, &s->n_done, e, "SELECT count(DISTINCT j.id)" CURRENT " AND j.state = 'done'", "t", sweep);
     if (!rc)
         query_holder(results, &s->holder);
+    s->is_paused = control_is_paused(results, &s->paused);
     query_close(q);
     return rc;
 }
@@ -99,6 +103,8 @@ static void print_text(struct status *s, struct buf *out)
     if (s->holder.len)
         buf_fmt(out, "; a coordinator works on it: %s", s->holder.data);
     buf_char(out, '\n');
+    if (s->is_paused)
+        buf_fmt(out, "paused by %s; `saegrid resume` goes on\n", s->paused.len ? s->paused.data : "somebody");
     if (s->running.n_rows) {
         buf_str(out, "\nrunning\n");
         table_print(&s->running, TABLE_TEXT, colour, out);
@@ -116,6 +122,11 @@ static void print_json(const struct status *s, struct buf *out)
         buf_json(out, s->holder.data);
     else
         buf_str(out, "null");
+    buf_str(out, ",\n\"paused\": ");
+    if (s->is_paused)
+        buf_json(out, s->paused.len ? s->paused.data : "");
+    else
+        buf_str(out, "null");
     buf_fmt(out, ",\n\"jobs\": %lld, \"done\": %lld,\n\"stages\": ", (long long)s->n_jobs, (long long)s->n_done);
     table_print(&s->stages, TABLE_JSON, false, out);
     buf_str(out, ",\n\"running\": ");
@@ -125,34 +136,77 @@ static void print_json(const struct status *s, struct buf *out)
     buf_str(out, "}\n");
 }
 
-int cmd_status(int argc, char **argv)
+static void status_free(struct status *s)
 {
-    bool json = false;
-    const char *results = NULL;
-    const struct opt rows[] = {OPT_JSON(&json), OPT_RESULTS(&results)};
-    const struct opts_cmd cmd = {"status", "[SWEEP]", "Show how far each sweep is, what runs and what failed.",
-                                 rows, ARRAY_LEN(rows), 0, 1};
+    table_free(&s->stages);
+    table_free(&s->running);
+    table_free(&s->failures);
+    buf_free(&s->holder);
+    buf_free(&s->paused);
+    *s = (struct status){0};
+}
+
+static int show_once(const char *results, const char *sweep, bool json, bool clear, bool *is_over)
+{
     struct status s = {0};
-    struct opts_args args;
     struct buf out = {0};
     struct err e = {0};
     int rc;
 
-    if (!cmd_start(&cmd, argc, argv, &args, &rc))
-        return rc;
-    if (collect(cmd_results(results), args.n ? args.v[0] : NULL, &s, &e)) {
+    if (collect(results, sweep, &s, &e)) {
         rc = cmd_fail("status", &e);
     } else {
+        if (clear)
+            buf_str(&out, "\033[H\033[J");
         if (json)
             print_json(&s, &out);
         else
             print_text(&s, &out);
         rc = cmd_put(&out);
     }
-    table_free(&s.stages);
-    table_free(&s.running);
-    table_free(&s.failures);
-    buf_free(&s.holder);
+    *is_over = rc != 0 || s.holder.len == 0;
+    status_free(&s);
+    return rc;
+}
+
+/* Again and again until no coordinator holds the manifest; on a terminal in place. */
+static int show(const char *results, const char *sweep, bool json, double every_s)
+{
+    bool clear = isatty(STDOUT_FILENO) && !json && every_s > 0, is_over = false;
+    int rc = show_once(results, sweep, json, clear, &is_over);
+
+    while (every_s > 0 && !rc && !is_over) {
+        clock_system.sleep_us(&clock_system, (int64_t)(every_s * 1e6));
+        rc = show_once(results, sweep, json, clear, &is_over);
+    }
+    return rc;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    bool json = false, watch = false;
+    double every_s = 2;
+    const char *results = NULL;
+    const struct opt rows[] = {
+        OPT_FLAG("watch", 'w', &watch, "again and again while a coordinator works"),
+        OPT_DUR("every", 0, &every_s, "TIME", "pause of --watch (2s)"),
+        OPT_JSON(&json),
+        OPT_RESULTS(&results),
+    };
+    const struct opts_cmd cmd = {"status", "[SWEEP]", "Show how far each sweep is, what runs and what failed.",
+                                 rows, ARRAY_LEN(rows), 0, 1};
+    struct opts_args args;
+    struct err e;
+    int rc;
+
+    if (!cmd_start(&cmd, argc, argv, &args, &rc))
+        return rc;
+    if (!(every_s >= 0.1 && every_s <= 86400)) {
+        err_set(&e, ERR_USAGE, "--every %g: not in [100ms, 1d]", every_s);
+        rc = cmd_fail("status", &e);
+    } else {
+        rc = show(cmd_results(results), args.n ? args.v[0] : NULL, json, watch ? every_s : 0);
+    }
     opts_free(&args);
     return rc;
 }

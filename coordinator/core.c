@@ -216,20 +216,26 @@ static bool has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
     return false;
 }
 
-static void start_job(struct core *c, uint32_t job, struct core_out *o)
+void core_place(struct core *c, uint32_t job, struct core_out *o)
 {
     struct job *j = &c->queue.jobs[job];
     uint32_t cause;
 
-    if (j->state == JOB_READY && j->at == QUEUE_NONE && !j->is_delayed)
-        queue_push(&c->queue, job);
-    if (j->state != JOB_WAITING)
-        return;
     j->n_wait = count_open_inputs(&c->queue, job);
     if (has_bad_input(&c->queue, job, &cause))
         core_move(c, job, EVENT_SKIP, o)->cause = c->queue.jobs[cause].id;
     else if (j->n_wait == 0)
         make_ready(c, job, o);
+}
+
+static void start_job(struct core *c, uint32_t job, struct core_out *o)
+{
+    const struct job *j = &c->queue.jobs[job];
+
+    if (j->state == JOB_READY && j->at == QUEUE_NONE && !j->is_delayed)
+        queue_push(&c->queue, job);
+    if (j->state == JOB_WAITING)
+        core_place(c, job, o);
 }
 
 void core_prepare(struct core *c, int64_t now_ms, struct core_out *o)

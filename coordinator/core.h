@@ -84,6 +84,10 @@ void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_
 
 void core_cancel(struct core *c, int64_t job, int64_t now_ms,
                  struct core_out *o);                             /* no-op if final */
+/* Puts a failed, quarantined, skipped or cancelled job back, and what was skipped because of it;
+ * no-op in any other state. */
+void core_requeue(struct core *c, int64_t job, const char *message, int64_t now_ms, struct core_out *o);
+void core_priority(struct core *c, int64_t job, int priority);
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 

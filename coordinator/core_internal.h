@@ -25,3 +25,5 @@ void core_attempt_ended(struct core *c, uint32_t job, const struct core_end *end
                         struct core_out *o);
 struct lease *core_lease_of(struct core *c, uint32_t job);
 uint32_t *core_lease_head(struct core *c, int rank);
+/* Of a waiting job: counts the inputs that it waits for; makes it ready, or skips it. */
+void core_place(struct core *c, uint32_t job, struct core_out *o);

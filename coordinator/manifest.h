@@ -71,6 +71,17 @@ MUST_CHECK enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, in
 MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
                                           int64_t wall_ms, int64_t *n, struct err *e);
 
+/* The first half of manifest_requeue: says why a job cannot go back, and records the fix. */
+MUST_CHECK enum err_code manifest_may_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
+                                              int64_t wall_ms, struct err *e);
+/* Jobs with ids from .. to: those that wait are cancelled, `*n` counts them; what waits for them is
+ * skipped at the end by manifest_skip. */
+MUST_CHECK enum err_code manifest_cancel(struct manifest *m, int64_t from, int64_t to, const char *message,
+                                         int64_t wall_ms, int64_t *n, struct err *e);
+MUST_CHECK enum err_code manifest_skip(struct manifest *m, int64_t wall_ms, int64_t *n, struct err *e);
+MUST_CHECK enum err_code manifest_priority(struct manifest *m, int64_t from, int64_t to, int64_t priority,
+                                           int64_t *n, struct err *e);
+
 /* True if an input that `job` requires to pass is done with a negative verdict; *cause is it. */
 MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,
                                                  int64_t *cause, struct err *e);

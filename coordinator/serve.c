@@ -9,6 +9,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "coordinator/job_state.h"
+#include "coordinator/serve_control.h"
 
 enum {
     DATAGRAMS_MAX = 4096,      /* a turn */
@@ -121,6 +122,8 @@ void serve_close(struct serve *s)
     core_free(&s->core);
     buf_free(&s->payload);
     buf_free(&s->dir);
+    buf_free(&s->order);
+    buf_free(&s->answer);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -339,6 +342,7 @@ static enum err_code commit(struct serve *s, struct core_out *o, bool *was_lost,
         core_free(&s->core);
         core_out_reset(&s->out);
         core_out_reset(&s->late);
+        buf_reset(&s->order); /* not applied: it comes again */
         *was_lost = true;
         rc = load(s, s->config.term_ms, e);
         tell_everybody(s, false);
@@ -491,17 +495,19 @@ enum err_code serve_run(struct serve *s, struct err *e)
     enum err_code rc, why = ERR_OK;
 
     do {
+        serve_control_look(s);
         receive(s);
         obey_signals(s);
         if (s->is_starting)
             s->is_starting = core_start(&s->core, now_ms(s), &s->out);
         core_tick(&s->core, now_ms(s), &s->out);
-        if (!s->is_starting)
+        if (!s->is_starting && !s->is_paused)
             core_grant(&s->core, now_ms(s), &s->out);
         bool is_quiet = !s->out.n_events && !s->out.n_replies;
         rc = commit_all(s, e);
         if (rc)
             break;
+        serve_control_answer(s);
         progress_show(&s->progress, progress_now(s), now_ms(s));
         if (is_over(s, &why, e))
             break;

@@ -47,6 +47,9 @@ struct serve {
     int drain_seen;
     int64_t drain_ms, next_look_ms, alone_since_ms;
     bool is_starting, has_failed;
+    bool is_paused;                       /* by `saegrid pause` */
+    struct buf order, answer;             /* applied in this turn, not answered yet */
+    int64_t next_order_ms;
 };
 
 /* Loads the sweep.  On failure nothing needs closing. */
