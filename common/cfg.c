@@ -264,7 +264,7 @@ enum err_code cfg_canon(const struct cfg_field *f, const char *text, struct buf 
     char t[512] = "";
     bool flag, has_text;
 
-    if (f->type == CFG_STR) {
+    if (f->type == CFG_STR || f->type == CFG_PATH) {
         if (check_text(text, e))
             return ERR_INVALID;
         buf_str(out, text);
@@ -365,11 +365,17 @@ const char *cfg_nearest(const struct cfg_field *fields, size_t n, const char *co
     return best;
 }
 
+bool cfg_is_text(enum cfg_type t)
+{
+    return t == CFG_STR || t == CFG_ENUM || t == CFG_PATH;
+}
+
 const char *cfg_type_name(enum cfg_type t)
 {
     static const char *const names[] = {
         [CFG_I64] = "integer", [CFG_F64] = "number",   [CFG_BOOL] = "boolean", [CFG_STR] = "text",
         [CFG_ENUM] = "choice", [CFG_DUR] = "duration", [CFG_MEM] = "size",
+        [CFG_PATH] = "path",
     };
 
     return names[t];

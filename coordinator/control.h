@@ -1,61 +1,43 @@
-/* control.h - orders to a running coordinator without a second writer on the manifest.
+/* control.h - orders from another terminal, as small files in results/control/.
  *
- * An order is one file, results/control/<wall ms>-<pid>.json, written whole by an atomic rename:
- *   {"verb": "cancel", "what": "stage smoke.sae", "who": "ana on node1", "jobs": [[12, 25]],
- *    "priority": 0, "fix": null, "note": null}
- * where jobs are row ids, from-to.  The coordinator reads the folder every half second, applies
- * orders in the order of their names through its core, commits, and only then writes the answer to
- * <name>.done and removes the order; killed in between, it applies the order again, which changes
- * nothing.  When no coordinator holds the manifest, whoever gives the order takes the lock and
- * applies it in the same way.
+ *   <wall ms>-<pid>.json        one order: {"what":"cancel","target":"stage","id":3,...}
+ *   <wall ms>-<pid>.json.done   its answer: {"ok":true,"text":"..."}
  *
- * A pause is the file results/control/paused (its text: who and since when): it outlives every
- * process, and needs no answer.
+ * The one who orders writes the first, whole or not at all; the coordinator applies it, writes
+ * the second and removes the first.  An order that is applied twice (the coordinator died before
+ * it answered) does no harm.  So the manifest keeps its one writer.
  */
 #pragma once
-#include <stdbool.h>
-#include <stdint.h>
+#include "coordinator/manifest.h"
 
-#include "common/buf.h"
-
-enum control_verb { CONTROL_CANCEL, CONTROL_REQUEUE, CONTROL_PRIORITY, CONTROL_VERB_COUNT };
-
-struct control_range {
-    int64_t from, to;          /* both included */
-};
+enum control_what { CONTROL_CANCEL, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_PRIORITY };
 
 struct control_order {
-    enum control_verb verb;
-    const char *what, *who;    /* for people */
-    const char *fix, *note;    /* requeue; may be NULL */
-    int64_t priority;
-    struct control_range *jobs;
-    size_t n_jobs;
-    struct json *doc;          /* what the texts point into, if it was read */
+    enum control_what what;
+    struct job_target target;     /* PAUSE, RESUME: a sweep */
+    int64_t priority, wall_ms;
+    char name[256];           /* what the user called it; PAUSE, RESUME: the sweep's name */
 };
 
-const char *control_verb_name(enum control_verb v);
-void control_free(struct control_order *o);
+/* Writes an order; *path is what control_answer asks for. */
+MUST_CHECK enum err_code control_put(const char *results, const struct control_order *o,
+                                     struct buf *path, struct err *e);
+/* True once the answer is there: *text is it, *is_ok what came of the order.  Removes it. */
+bool control_answer(const char *path, bool *is_ok, struct buf *text);
 
-/* --- giving orders --- */
-/* Writes the order; *name is that of its file, for the two below. */
-MUST_CHECK enum err_code control_put(const char *results, const struct control_order *o, struct buf *name,
-                                     struct err *e);
-/* True once there is an answer, appended to `out` and then removed. */
-bool control_answer(const char *results, const char *name, struct buf *out);
-/* Takes the order back; false if it is gone: somebody has answered it. */
-bool control_take_back(const char *results, const char *name);
-void control_who(struct buf *out); /* "ana on node1" */
+/* The coordinator's side: the oldest order, in name order; false if there is none.  One that
+ * cannot be understood is answered so and passed over.  Answers nobody has read for an hour are
+ * removed. */
+bool control_next(const char *results, int64_t wall_ms, struct buf *path, struct control_order *o);
+/* Answers and removes the order. */
+MUST_CHECK enum err_code control_done(const char *path, bool is_ok, const char *text, struct err *e);
 
-/* --- obeying them --- */
-/* The oldest order's name; false if there is none. */
-bool control_next(const char *results, struct buf *name);
-MUST_CHECK enum err_code control_read(const char *results, const char *name, struct control_order *out,
-                                      struct err *e);
-MUST_CHECK enum err_code control_done(const char *results, const char *name, const char *answer, struct err *e);
-
-/* --- pausing --- */
-/* True if paused; `why` (may be NULL) gets the text. */
-bool control_is_paused(const char *results, struct buf *why);
-MUST_CHECK enum err_code control_pause(const char *results, const char *text, struct err *e);
-MUST_CHECK enum err_code control_resume(const char *results, bool *was_paused, struct err *e);
+/* Applies an order to a manifest that no coordinator works on, and says what it did. */
+MUST_CHECK enum err_code control_apply_still(struct manifest *m, const struct control_order *o,
+                                             struct buf *said, struct err *e);
+/* CANCEL or PRIORITY of these jobs, which no core knows, in one transaction. */
+MUST_CHECK enum err_code control_apply_jobs(struct manifest *m, const struct control_order *o,
+                                            const int64_t *ids, size_t n, size_t *n_did,
+                                            struct err *e);
+/* The sentence for both sides: `n` jobs of which `n_ran` were running. */
+void control_say(const struct control_order *o, size_t n, size_t n_ran, struct buf *said);

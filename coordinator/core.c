@@ -216,26 +216,20 @@ static bool has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
     return false;
 }
 
-void core_place(struct core *c, uint32_t job, struct core_out *o)
+static void start_job(struct core *c, uint32_t job, struct core_out *o)
 {
     struct job *j = &c->queue.jobs[job];
     uint32_t cause;
 
+    if (j->state == JOB_READY && j->at == QUEUE_NONE && !j->is_delayed)
+        queue_push(&c->queue, job);
+    if (j->state != JOB_WAITING)
+        return;
     j->n_wait = count_open_inputs(&c->queue, job);
     if (has_bad_input(&c->queue, job, &cause))
         core_move(c, job, EVENT_SKIP, o)->cause = c->queue.jobs[cause].id;
     else if (j->n_wait == 0)
         make_ready(c, job, o);
-}
-
-static void start_job(struct core *c, uint32_t job, struct core_out *o)
-{
-    const struct job *j = &c->queue.jobs[job];
-
-    if (j->state == JOB_READY && j->at == QUEUE_NONE && !j->is_delayed)
-        queue_push(&c->queue, job);
-    if (j->state == JOB_WAITING)
-        core_place(c, job, o);
 }
 
 void core_prepare(struct core *c, int64_t now_ms, struct core_out *o)
@@ -298,6 +292,7 @@ void core_tick(struct core *c, int64_t now_ms, struct core_out *o)
     if (now_ms < c->next_scan_ms)
         return;
     c->next_scan_ms = now_ms + c->config.term_ms / 20;
+    core_free_hosts(c, now_ms, o);
     for (int r = 1; r < c->sched.n_ranks; r++)
         if (c->sched.ranks[r].is_up && now_ms - c->sched.ranks[r].seen_ms > c->config.term_ms)
             core_rank_lost(c, r, now_ms, o);
@@ -330,7 +325,7 @@ void core_grant(struct core *c, int64_t now_ms, struct core_out *o)
 {
     uint32_t job;
 
-    if (c->is_draining || !c->queue.n_ready)
+    if (c->is_draining || c->is_paused || !c->queue.n_ready)
         return;
     sched_begin(&c->sched);
     for (;;) {

@@ -71,20 +71,24 @@ MUST_CHECK enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, in
 MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
                                           int64_t wall_ms, int64_t *n, struct err *e);
 
-/* The first half of manifest_requeue: says why a job cannot go back, and records the fix. */
-MUST_CHECK enum err_code manifest_may_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
-                                              int64_t wall_ms, struct err *e);
-/* Jobs with ids from .. to: those that wait are cancelled, `*n` counts them; what waits for them is
- * skipped at the end by manifest_skip. */
-MUST_CHECK enum err_code manifest_cancel(struct manifest *m, int64_t from, int64_t to, const char *message,
-                                         int64_t wall_ms, int64_t *n, struct err *e);
-MUST_CHECK enum err_code manifest_skip(struct manifest *m, int64_t wall_ms, int64_t *n, struct err *e);
-MUST_CHECK enum err_code manifest_priority(struct manifest *m, int64_t from, int64_t to, int64_t priority,
-                                           int64_t *n, struct err *e);
-
 /* True if an input that `job` requires to pass is done with a negative verdict; *cause is it. */
 MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,
                                                  int64_t *cause, struct err *e);
+
+/* Orders from outside.  A target is a job, a stage or a whole sweep, by row id. */
+enum target_type { TARGET_JOB, TARGET_STAGE, TARGET_SWEEP };
+struct job_target {
+    enum target_type type;
+    int64_t id;
+};
+/* Its jobs' row ids, ascending; *ids is the caller's to free, also on failure. */
+MUST_CHECK enum err_code manifest_target(struct manifest *m, const struct job_target *t, int64_t **ids,
+                                         size_t *n, struct err *e);
+MUST_CHECK enum err_code manifest_is_paused(struct manifest *m, int64_t sweep_id, bool *out,
+                                            struct err *e);
+/* State, epoch and priority of one job; ERR_NOT_FOUND. */
+MUST_CHECK enum err_code manifest_job_now(struct manifest *m, int64_t job, struct manifest_job *out,
+                                          struct err *e);
 
 /* Relative links in the sweep's folder to results that live in another sweep's. */
 MUST_CHECK enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e);

@@ -233,16 +233,24 @@ static void watch_once(struct watch *w)
     }
 }
 
-/* The ranks look for the agent themselves, but only once MPI waits for all of them. */
-static enum err_code find_agent(const char *bin, struct err *e)
+/* The ranks look for these themselves, but what they find missing shows late. */
+static enum err_code find_others(const char *bin, struct err *e)
 {
-    struct buf agent = {0};
+    const char *runner = getenv("SAEGRID_RUNNER");
+    struct buf path = {0};
     enum err_code rc = ERR_OK;
 
-    buf_fmt(&agent, "%s/saegrid-agent", bin);
-    if (access(agent.data, X_OK))
-        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", agent.data, strerror(errno));
-    buf_free(&agent);
+    buf_fmt(&path, "%s/saegrid-agent", bin);
+    if (access(path.data, X_OK) == 0) {
+        buf_reset(&path);
+        if (runner && *runner)
+            buf_str(&path, runner);
+        else
+            buf_fmt(&path, "%s/saegrid-runner", bin);
+    }
+    if (access(path.data, X_OK))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    buf_free(&path);
     return rc;
 }
 
@@ -281,7 +289,7 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
     if (!rc)
-        rc = find_agent(bin.data, e);
+        rc = find_others(bin.data, e);
     if (!rc) {
         buf_fmt(&status, "%s/saegrid-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         int fd = mkostemp(status.data, O_CLOEXEC);

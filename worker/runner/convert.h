@@ -1,6 +1,8 @@
-/* convert.h - `saegrid-runner convert`: an SAE from one file format to another. */
+/* convert.h - `saegrid-runner convert` and `infer`: SAE files of any format, rewritten or run.
+ *
+ * argv[0] is the command.  Both print their help, errors and what they did, and return the exit code.
+ */
 #pragma once
 
-/* argv[0] is "convert".  Prints its help, its errors and one line about what it did; returns the
- * exit code. */
 int convert_main(int argc, char **argv);
+int infer_main(int argc, char **argv);
