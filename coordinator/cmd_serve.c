@@ -127,7 +127,7 @@ static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *l
     enum err_code rc = start_spec(&c->start, &spec, &errors, e);
 
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         err_set(e, rc, "%s: not a valid sweep", c->start.path);
     }
     buf_free(&errors);

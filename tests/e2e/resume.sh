@@ -1,64 +1,72 @@
 #!/usr/bin/env bash
-# A training that is stopped or killed at random steps and goes on gives the bits of one that was left
-# alone: language model and SAE, also when its last checkpoint is damaged.
-#   SAEGRID_CHAOS_SEED   repeats the choices
+# A training that is stopped at any moment, by a signal that lets it write a checkpoint or by one
+# that does not, ends in the bits of one that never stopped.  $SEED repeats a failure.
 # shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-seed=${SAEGRID_CHAOS_SEED:-$((10#$(date +%N) % 32768))}
-RANDOM=$seed
-echo "SAEGRID_CHAOS_SEED=$seed"
-cat >train.yaml <<'YAML'
-sweep: train
-defaults: {checkpoint_every: 100ms}
+seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
+printf 'seed %s (repeat with SEED=%s)\n' "$seed" "$seed"
+RANDOM=$((seed % 32768))
+cat >bits.yaml <<'YAML'
+sweep: bits
+defaults: {checkpoint_every: 0.05s}
 stages:
-  model: {kind: lm_train, modulus: 23, n_layers: 1, d_model: 32, n_heads: 2, d_mlp: 64, batch: 64, epochs: 300}
-  acts:  {kind: acts_extract, model: $model, layer: 0}
-  sae:   {kind: sae_train, acts: $acts, d_sae: 128, k: 8, steps: 12000, batch: 128, lr: 1e-3}
+  model: {kind: lm_train, task: modadd, modulus: 13, d_model: 16, n_heads: 2, d_mlp: 32, batch: 32, epochs: 200, seed: 1}
+  acts: {kind: acts_extract, model: $model, hook: resid_post}
+  sae: {kind: sae_train, acts: $acts, arch: topk, d_sae: 128, k: 8, steps: 6000, seed: 2}
 YAML
-expect 0 sg run train.yaml -j 2
-bits() { (cd "$1" && find . -name '*.pt' -o -name series.csv | sort | xargs sha256sum); }
+expect 0 sg run bits.yaml -j 1 --results "$work/calm"
+cp -r "$work/calm" "$work/base"
 
-# train FOLDER NAME HOW: the job of FOLDER again, interrupted by HOW until it ends.
-train() {
-    local dir=$work/again/$2 pid got n=0 how n_found=0
-    rm -rf "$work/again"
-    mkdir -p "$dir.tmp"
-    cp "$1/job.json" "$dir.tmp/"
-    until [ -d "$dir" ]; do
-        "$SAEGRID_BIN/saegrid-runner" run "$dir.tmp" >"$log" 2>&1 </dev/null &
+folder_of() { sql "$work/calm/manifest.sqlite" "SELECT run_id FROM runs WHERE stage = '$1'"; }
+wall_ms() { sql "$work/calm/manifest.sqlite" "SELECT CAST(1000 * wall_s AS INTEGER) FROM runs WHERE stage = '$1'"; }
+runner_pid() { pgrep -f "saegrid-runner run .*$SAEGRID_RESULTS" | head -n 1 || true; }
+n_stops=0
+
+# disturb STAGE SIGNAL TIMES: stops the runner of the stage at random moments, then lets it end.
+disturb() {
+    local stage=$1 signal=$2 times=$3 i pid victim wall us
+    wall=$(wall_ms "$stage")
+    rm -rf "$SAEGRID_RESULTS"
+    for ((i = 0; i < times; i++)); do
+        "$SAEGRID_BIN/saegrid" run bits.yaml -j 1 >"$log" 2>&1 </dev/null &
         pid=$!
         background+=("$pid")
-        sleep 0.$((RANDOM % 4 + 1))$((RANDOM % 10))
-        how=$3
-        [ "$how" != any ] || how=$(printf '%s\n' KILL USR1 TERM KILL | sed -n "$((RANDOM % 4 + 1))p")
-        [ $n -ge 6 ] || kill -"$how" $pid 2>/dev/null || true
-        got=0
-        { wait $pid; } 2>/dev/null || got=$?
-        case $got in
-        0 | 75 | 137) ;;
-        *) fail "exit $got (seed $seed)" ;;
-        esac
-        [ $got = 0 ] || n=$((n + 1))
-        [ ! -f "$dir.tmp/checkpoints/state.pt" ] || n_found=$((n_found + 1))
-        if [ "$4" = damage ] && [ -f "$dir.tmp/checkpoints/state.pt.prev" ] && [ -f "$dir.tmp/checkpoints/state.pt" ]; then
-            printf '\377\376' | dd of="$dir.tmp/checkpoints/state.pt" bs=1 conv=notrunc status=none \
-                seek=$((RANDOM * $(stat -c %s "$dir.tmp/checkpoints/state.pt") / 32768))
-            damaged=$((damaged + 1))
+        until [ "$(sql "SELECT count(*) FROM runs WHERE stage = '$stage' AND state = 'leased'" 2>/dev/null)" = 1 ]; do
+            kill -0 "$pid" 2>/dev/null || return 0 # it ended before
+            sleep 0.01
+        done
+        us=$((20000 + wall * 1000 / 32768 * RANDOM * 2 / times))
+        sleep "$((us / 1000000)).$(printf '%06d' $((us % 1000000)))"
+        if [ "$signal" = KILL ]; then
+            victim=$(runner_pid)
+            [ -z "$victim" ] || kill -KILL "$victim"
+            kill -USR1 "$pid" 2>/dev/null || true
+        else
+            kill -"$signal" "$pid" 2>/dev/null || true
         fi
+        wait "$pid" || true
+        n_stops=$((n_stops + 1))
     done
-    [ $n -gt 0 ] || fail "nothing was interrupted (seed $seed)"
-    [ $n_found -gt 0 ] || fail "no attempt found a checkpoint (seed $seed)"
-    diff <(bits "$1") <(bits "$dir") >"$log" || fail "$2: other bits after $n interruptions (seed $seed)"
-    echo "$2: $n interruptions, $n_found checkpoints gone on from, the same bits"
+    expect 0 sg run bits.yaml -j 1
+}
+# compare STAGE FILE...: the same bytes as in the calm run.
+compare() {
+    local stage=$1 file
+    shift
+    for file in "$@"; do
+        cmp "$work/calm/experiments/bits/$(folder_of "$stage")/$file" \
+            "$SAEGRID_RESULTS/experiments/bits/$(folder_of "$stage")/$file" || fail "$stage: $file differs (seed $seed)"
+    done
 }
 for stage in model sae; do
-    dir=$SAEGRID_RESULTS/experiments/train/$(sql "SELECT run_id FROM runs WHERE stage = '$stage'")
-    [ "$(bits "$dir" | wc -l)" -ge 2 ] || fail "nothing to compare in $dir"
-    damaged=0
-    train "$dir" "$stage" any whole
-    train "$dir" "$stage" KILL whole
-    train "$dir" "$stage" USR1 damage
-    [ $damaged -gt 0 ] || echo "$stage: no checkpoint before the last was there to fall back to"
+    for signal in USR1 KILL; do
+        disturb $stage $signal 4
+        compare model checkpoints/model.pt series.csv
+        compare sae checkpoints/sae.pt series.csv
+        same "numbers after SIG$signal in $stage (seed $seed)" "$(digest "$SAEGRID_RESULTS")" "$(digest "$work/calm")"
+        n=$(sql "SELECT max(epoch) FROM job JOIN stage s ON s.id = job.stage WHERE s.name = '$stage'")
+        pass "$stage, SIG$signal: the same bits after $n attempts"
+    done
 done
-pass 'the same bits after any number of interruptions'
+pass "$n_stops stops"
