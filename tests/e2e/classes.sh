@@ -95,8 +95,8 @@ expect 64 sg requeue --failed --class wrong
 expect 0 sg requeue --failed --class infra
 same 'jobs that were put back' "$(sql "SELECT group_concat(stage, ' ') FROM (SELECT stage FROM runs
     WHERE state = 'waiting' ORDER BY stage)")" 'eat infra needs segv'
-expect 0 sg requeue --class external
-says 'nothing'
+expect 0 sg requeue --failed --class external
+says 'no job'
 pass 'requeue: exactly the jobs of a class; a bug only with a commit that exists'
 
 # --- inputs that are damaged or gone -------------------------------------------------------
@@ -124,7 +124,7 @@ is sae quarantined infra 1 "$(basename "$acts").*"
 expect 1 sg check
 says "$(basename "$acts")"
 cp good.pt "$acts"
-expect 0 sg requeue --class infra
+expect 0 sg requeue --failed --class infra
 expect 0 sg run sae.yaml -j 1
 pass 'a flipped byte in an input is infra, and names the file'
 
