@@ -99,9 +99,8 @@ static enum err_code room(struct sae_pairs *p, size_t n, const struct pair_optio
 }
 
 static enum err_code one_pair(struct sae_pairs *p, const struct dict *a, const struct dict *b,
-                              const struct pair_options *o, struct err *e)
+                              bool hungarian, struct err *e)
 {
-    struct subspace sub;
     struct match m;
     size_t i = p->n;
 
@@ -109,16 +108,55 @@ static enum err_code one_pair(struct sae_pairs *p, const struct dict *a, const s
         return e->code;
     p->col[PAIR_PWMCC][i] = m.pwmcc;
     p->col[PAIR_MMCS][i] = m.mmcs;
-    if (o->hungarian &&
+    if (hungarian &&
         (match_hungarian(&p->col[PAIR_HUNGARIAN][i], NULL, a, b, false, e) ||
          match_hungarian(&p->col[PAIR_HUNGARIAN_ABS][i], NULL, a, b, true, e)))
         return e->code;
-    if (o->subspace_k > 0) {
-        if (match_subspace(&sub, a, b, o->subspace_k, e))
+    return ERR_OK;
+}
+
+/* Bases [n,k,d] of all members, each made once; k 0: none. */
+static enum err_code bases(double **out, const struct sae_group *g, size_t k, struct err *e)
+{
+    size_t d = g->n ? g->dict[0].d : 0;
+
+    *out = k ? malloc((g->n + 1) * k * d * sizeof **out) : NULL;
+    if (k && !*out)
+        return err_set(e, ERR_NOMEM, "subspaces of %zu SAEs: out of memory", g->n);
+    for (size_t i = 0; k && i < g->n; i++) {
+        struct dict dict = sae_group_dict(g, i);
+
+        if (match_basis(*out + i * k * d, &dict, k, e))
             return e->code;
-        p->col[PAIR_SUBSPACE][i] = sub.overlap;
-        p->col[PAIR_GRASSMANN][i] = sub.grassmann;
     }
+    return ERR_OK;
+}
+
+static enum err_code all_pairs(struct sae_pairs *p, struct job *j, const struct sae_group *g,
+                               const struct pair_options *o, const double *basis, struct err *e)
+{
+    size_t total = g->n * (g->n - 1) / 2, k = o->subspace_k, d = g->n ? g->dict[0].d : 0;
+
+    for (size_t a = 0; a < g->n; a++)
+        for (size_t b = a + 1; b < g->n; b++) {
+            struct dict da = sae_group_dict(g, a), db = sae_group_dict(g, b);
+            struct subspace sub;
+
+            if (job_stop_wanted(j))
+                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
+            if (one_pair(p, &da, &db, o->hungarian, e))
+                return e->code;
+            if (k > 0) {
+                if (match_subspace(&sub, basis + a * k * d, basis + b * k * d, k, d, e))
+                    return e->code;
+                p->col[PAIR_SUBSPACE][p->n] = sub.overlap;
+                p->col[PAIR_GRASSMANN][p->n] = sub.grassmann;
+            }
+            p->a[p->n] = (uint32_t)a;
+            p->b[p->n++] = (uint32_t)b;
+            if (o->is_reported)
+                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
+        }
     return ERR_OK;
 }
 
@@ -126,23 +164,15 @@ enum err_code sae_pairs_compare(struct sae_pairs *p, struct job *j, const struct
                                 const struct pair_options *o, struct err *e)
 {
     size_t total = g->n * (g->n - 1) / 2;
+    double *basis = NULL;
+    enum err_code rc = room(p, total ? total : 1, o, e);
 
-    if (room(p, total ? total : 1, o, e))
-        return e->code;
-    for (size_t a = 0; a < g->n; a++)
-        for (size_t b = a + 1; b < g->n; b++) {
-            struct dict da = sae_group_dict(g, a), db = sae_group_dict(g, b);
-
-            if (job_stop_wanted(j))
-                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
-            if (one_pair(p, &da, &db, o, e))
-                return e->code;
-            p->a[p->n] = (uint32_t)a;
-            p->b[p->n++] = (uint32_t)b;
-            if (o->is_reported)
-                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
-        }
-    return ERR_OK;
+    if (!rc)
+        rc = bases(&basis, g, o->subspace_k, e);
+    if (!rc)
+        rc = all_pairs(p, j, g, o, basis, e);
+    free(basis);
+    return rc;
 }
 
 void sae_pairs_free(struct sae_pairs *p)
