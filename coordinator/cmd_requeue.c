@@ -1,6 +1,7 @@
 /* cmd_requeue.c - saegrid requeue: put jobs back by hand, recording who, why and what mends them. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/fix.h"
 #include "coordinator/manifest.h"
 #include "coordinator/manifest_query.h"
 
@@ -117,6 +118,17 @@ static enum err_code check_wish(const struct wish *w, const struct opts_args *ar
     return ERR_OK;
 }
 
+/* A fix is recorded under its full hash; what is no commit here is refused. */
+static enum err_code check_fix(struct wish *w, struct buf *commit, struct err *e)
+{
+    if (!w->fix)
+        return ERR_OK;
+    if (fix_commit(w->fix, commit, e))
+        return e->code;
+    w->fix = commit->data;
+    return ERR_OK;
+}
+
 int cmd_requeue(int argc, char **argv)
 {
     const char *results = NULL;
@@ -133,19 +145,20 @@ int cmd_requeue(int argc, char **argv)
         "Put failed, quarantined, skipped or cancelled jobs back; what was skipped because of them follows.",
         rows, ARRAY_LEN(rows), 0, 10000};
     struct opts_args args;
-    struct buf out = {0};
+    struct buf out = {0}, commit = {0};
     struct err e = {0};
     int rc = 0;
 
     if (!cmd_start(&cmd, argc, argv, &args, &rc))
         return rc;
     results = cmd_results(results);
-    if (check_wish(&w, &args, &e) || (w.failed ? requeue_failed(results, &args, &w, &out, &e)
+    if (check_wish(&w, &args, &e) || check_fix(&w, &commit, &e) || (w.failed ? requeue_failed(results, &args, &w, &out, &e)
                                                : requeue_named(results, &args, &w, &out, &e)))
         rc = cmd_fail("requeue", &e);
     if (out.len)
         (void)cmd_put(&out);
     buf_free(&out);
+    buf_free(&commit);
     opts_free(&args);
     return rc;
 }

@@ -29,6 +29,7 @@ struct run {
     bool dry_run, ulfm;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
+    const char *expected;  /* what its author expected to see; may be NULL */
     int64_t sweep_id, n_jobs, n_new;
     int64_t start_ms;
 };
@@ -150,6 +151,8 @@ static enum err_code report(const struct run *r, const struct summary *sum, bool
     if (!rc)
         rc = summary_failures(q, r->sweep, &out, e);
     query_close(q);
+    if (out.len && r->expected && *r->expected)
+        buf_fmt(&out, "Expected: %s\n", r->expected);
     if (out.len)
         buf_char(&out, '\n');
     buf_fmt(&out, "%s: ", r->sweep);
@@ -171,6 +174,7 @@ static enum err_code run(struct run *r, const struct spec *spec, int *code, stru
     int exit_code = 0;
 
     r->sweep = spec->name;
+    r->expected = spec->expected;
     if (record(r, spec, e) || look(r, &sum, e))
         return e->code;
     bool was_idle = sum.n_open == 0;

@@ -116,7 +116,7 @@ static real lower_bound(const real *m, size_t g, size_t k)
     return lo;
 }
 
-static size_t gather(uint32_t *cand, const real *z, size_t f, real t)
+static size_t gather_base(uint32_t *cand, const real *z, size_t f, real t)
 {
     size_t n = 0;
 
@@ -194,7 +194,7 @@ static size_t row_base(uint32_t *idx, real *val, real *z, const real *bias, size
     }
     if (positive && t < TINY)
         t = TINY;
-    n = gather(s->cand, z, f, t);
+    n = gather_base(s->cand, z, f, t);
     if (n <= k)
         return emit_all(idx, val, z, n, s->cand);
     for (size_t i = 0; i < n; i++)
@@ -375,7 +375,21 @@ AVX512 static size_t row_avx512(uint32_t *idx, float *val, float *z, const float
     above = count_avx512(s->key, n, lo);
     return above == k ? emit_avx512(idx, val, z, n, lo, s) : emit(idx, val, z, n, lo, above - k, s);
 }
+
+AVX512 static size_t gather_call(uint32_t *cand, const float *z, size_t f, float t)
+{
+    return gather_avx512(cand, z, f, t);
+}
 #endif
+
+size_t topk_gather(uint32_t *cand, const real *z, size_t f, real t)
+{
+#if HAS_AVX512
+    if (__builtin_cpu_supports("avx512f"))
+        return gather_call(cand, z, f, t);
+#endif
+    return gather_base(cand, z, f, t);
+}
 
 size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
                 bool positive, const struct topk_scratch *s)
