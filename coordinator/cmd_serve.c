@@ -57,7 +57,7 @@ static void signals_install(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* "pid N" at the start, "exit N" at the end: `saegrid run` cannot trust mpirun's exit code. */
+/* "pid N" at the start, "up N" once N ranks have met, "exit N" at the end: `saegrid run` cannot trust mpirun's exit code. */
 static void tell_status(const struct serve_cmd *c, const char *what, int value)
 {
     struct buf text = {0};
@@ -127,7 +127,7 @@ static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *l
     enum err_code rc = start_spec(&c->start, &spec, &errors, e);
 
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         err_set(e, rc, "%s: not a valid sweep", c->start.path);
     }
     buf_free(&errors);
@@ -171,6 +171,8 @@ static int serve(struct serve_cmd *c, int *argc, char ***argv)
     if (is_mpi && link_mpi_open(&link, argc, argv, rc ? &ignored : &e))
         return cmd_fail("serve", &e);
     signals_install();
+    if (link.rank == 0)
+        tell_status(c, "up", link.size);
     if (!rc && link.rank == 0)
         rc = prepare_and_serve(c, &link, &code, &e);
     else if (!rc)

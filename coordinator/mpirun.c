@@ -15,7 +15,8 @@
 
 extern char **environ;
 
-enum { LOOK_US = 20000, FAREWELL_MS = 6000, KILL_MS = 4000, DRAIN_MS = 40000, DEAD_MS = 2000 };
+enum { LOOK_US = 20000, FAREWELL_MS = 6000, KILL_MS = 4000, DRAIN_MS = 40000, DEAD_MS = 2000,
+       START_MS = 30000 };
 
 /* --- command line and environment --------------------------------------------------------- */
 
@@ -62,7 +63,10 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     add(l, program.data);
     buf_free(&program);
     add_all(l, (const char *const[]){"serve", "--results", m->results, "--progress", m->progress,
-                                     "--status", status, "--term", "15", NULL});
+                                     "--status", status, NULL});
+    char term[32];
+    snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
+    add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
     if (m->goes_on)
         add(l, "--go-on");
@@ -73,6 +77,18 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     add_all(l, (const char *const[]){"--", m->spec, NULL});
 }
 
+/* mpirun by way of ourselves, so that it does not outlive us (cmd_launch.c). */
+static void add_program(struct list *l, const char *bin, const char *command, const char *mpirun)
+{
+    struct buf program = {0};
+    char parent[32];
+
+    buf_fmt(&program, "%s/saegrid", bin);
+    snprintf(parent, sizeof parent, "%ld", (long)getpid());
+    add_all(l, (const char *const[]){program.data, command, parent, mpirun, NULL});
+    buf_free(&program);
+}
+
 char **mpirun_argv(const struct mpirun *m, const char *mpirun, const char *bin,
                    const char *status, const char *mpi_version)
 {
@@ -81,7 +97,7 @@ char **mpirun_argv(const struct mpirun *m, const char *mpirun, const char *bin,
     bool is_4 = strstr(mpi_version, " v4.") || strstr(mpi_version, " v3.");
     struct list l = {0};
 
-    add(&l, mpirun);
+    add_program(&l, bin, "launch", mpirun);
     add_all(&l, flags);
     add(&l, is_4 ? "self,vader,tcp" : "self,sm,tcp");
     if (m->has_ulfm)
@@ -161,6 +177,8 @@ struct watch {
     struct proc proc;
     const char *status;
     int pid, exit_code;      /* of the coordinator; -1: not known yet */
+    bool is_up;              /* all ranks have found one another */
+    int64_t start_ms;
     int n_sent;              /* drain signals handed on */
     int64_t term_at_ms, kill_at_ms;
 };
@@ -174,6 +192,7 @@ static void read_status(struct watch *w)
         at = strstr(text.data, "pid ");
         if (at)
             w->pid = atoi(at + 4);
+        w->is_up = w->is_up || strstr(text.data, "up ");
         at = strstr(text.data, "exit ");
         if (at)
             w->exit_code = atoi(at + 5);
@@ -201,6 +220,8 @@ static void watch_once(struct watch *w)
         end_by(w, now_ms, FAREWELL_MS);
     else if (w->pid > 0 && kill(w->pid, 0) && errno == ESRCH)
         end_by(w, now_ms, DEAD_MS); /* it may just have written its exit code */
+    else if (!w->is_up && now_ms - w->start_ms > START_MS)
+        end_by(w, now_ms, 0); /* a rank died before MPI was up: the others wait for it for ever */
     if (now_ms >= w->term_at_ms) {
         kill(w->proc.pid, SIGTERM);
         w->term_at_ms = INT64_MAX;
@@ -212,16 +233,24 @@ static void watch_once(struct watch *w)
     }
 }
 
-/* The ranks look for the agent themselves, but only once MPI waits for all of them. */
-static enum err_code find_agent(const char *bin, struct err *e)
+/* The ranks look for these themselves, but what they find missing shows late. */
+static enum err_code find_others(const char *bin, struct err *e)
 {
-    struct buf agent = {0};
+    const char *runner = getenv("SAEGRID_RUNNER");
+    struct buf path = {0};
     enum err_code rc = ERR_OK;
 
-    buf_fmt(&agent, "%s/saegrid-agent", bin);
-    if (access(agent.data, X_OK))
-        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", agent.data, strerror(errno));
-    buf_free(&agent);
+    buf_fmt(&path, "%s/saegrid-agent", bin);
+    if (access(path.data, X_OK) == 0) {
+        buf_reset(&path);
+        if (runner && *runner)
+            buf_str(&path, runner);
+        else
+            buf_fmt(&path, "%s/saegrid-runner", bin);
+    }
+    if (access(path.data, X_OK))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    buf_free(&path);
     return rc;
 }
 
@@ -236,6 +265,7 @@ static enum err_code start_and_watch(struct watch *w, const char *mpirun, const 
     struct proc_opts o = {.argv = (const char *const *)argv, .env = (const char *const *)env,
                           .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .extra_fd = -1,
                           .own_group = true};
+    w->start_ms = clock_ms(w->clock);
     enum err_code rc = proc_spawn(&w->proc, &o, e);
     while (!rc && !proc_wait(&w->proc, false, &end)) {
         watch_once(w);
@@ -259,7 +289,7 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
     if (!rc)
-        rc = find_agent(bin.data, e);
+        rc = find_others(bin.data, e);
     if (!rc) {
         buf_fmt(&status, "%s/saegrid-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         int fd = mkostemp(status.data, O_CLOEXEC);

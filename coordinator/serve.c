@@ -75,6 +75,9 @@ static enum err_code load(struct serve *s, int64_t grace_ms, struct err *e)
     core_init(&s->core, &config);
     s->now.cost_total = s->now.cost_done = 0;
     s->is_starting = true;
+    buf_reset(&s->order); /* if one was not stored, it is taken again */
+    if (manifest_is_paused(s->manifest, s->config.sweep_id, &s->core.is_paused, e))
+        return e->code;
     return manifest_load(s->manifest, s->config.sweep_id, load_job, &loading, e);
 }
 
@@ -102,6 +105,7 @@ enum err_code serve_open(struct serve *s, const struct serve_config *config, str
     s->clock = clock;
     s->outbox = calloc((size_t)link->size, sizeof *s->outbox);
     s->rank_job = calloc((size_t)link->size, sizeof *s->rank_job);
+    live_open(&s->live, link->size);
     if (!s->outbox || !s->rank_job || load(s, 0, e)) {
         serve_close(s);
         return e->code ? e->code : err_set(e, ERR_NOMEM, "coordinator");
@@ -121,6 +125,9 @@ void serve_close(struct serve *s)
     core_free(&s->core);
     buf_free(&s->payload);
     buf_free(&s->dir);
+    buf_free(&s->order);
+    buf_free(&s->order_said);
+    live_close(&s->live, s->config.results);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -244,6 +251,16 @@ static void say_failure(struct serve *s, const struct event *ev)
     buf_free(&text);
 }
 
+static void say_host(struct serve *s, const struct event *ev)
+{
+    struct buf text = {0};
+
+    buf_fmt(&text, "saegrid: host %s is %s: %s", ev->host ? ev->host : "?",
+            ev->type == EVENT_HOST_HELD ? "held" : "free again", ev->message ? ev->message : "");
+    progress_say(&s->progress, text.data);
+    buf_free(&text);
+}
+
 /* After the commit: counts for the time left, and the first failure at once. */
 static void note_events(struct serve *s, const struct core_out *o)
 {
@@ -253,6 +270,8 @@ static void note_events(struct serve *s, const struct core_out *o)
             ev->type == EVENT_SKIP || ev->type == EVENT_CANCEL)
             s->now.cost_done +=
                 (double)s->core.queue.jobs[queue_find(&s->core.queue, ev->job)].cost_s;
+        if (ev->type == EVENT_HOST_HELD || ev->type == EVENT_HOST_FREED)
+            say_host(s, ev);
         if ((ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE) && !s->has_failed) {
             s->has_failed = true;
             say_failure(s, ev);
@@ -318,7 +337,7 @@ static void stamp(struct serve *s, struct core_out *o)
     for (size_t i = 0; i < o->n_events; i++) {
         struct event *ev = &o->events[i];
         ev->wall_ms = wall_ms;
-        if (ev->type == EVENT_RETRY && ev->not_before_ms)
+        if (ev->not_before_ms && (ev->type == EVENT_RETRY || ev->type == EVENT_HOST_HELD))
             ev->not_before_ms += wall_ms;
     }
 }
@@ -392,8 +411,10 @@ static void on_message(struct serve *s, int rank, struct msg *m)
         m->u.RESULT.message = s->bad_why;
         s->bad_job = 0;
     }
-    if (m->type == MSG_PROGRESS)
+    if (m->type == MSG_PROGRESS) {
         note_progress(s, rank, &m->u.PROGRESS);
+        live_note(&s->live, rank, &m->u.PROGRESS);
+    }
     core_message(&s->core, rank, m, now_ms(s), &s->out);
 }
 
@@ -495,6 +516,7 @@ enum err_code serve_run(struct serve *s, struct err *e)
         obey_signals(s);
         if (s->is_starting)
             s->is_starting = core_start(&s->core, now_ms(s), &s->out);
+        serve_take_order(s);
         core_tick(&s->core, now_ms(s), &s->out);
         if (!s->is_starting)
             core_grant(&s->core, now_ms(s), &s->out);
@@ -502,6 +524,8 @@ enum err_code serve_run(struct serve *s, struct err *e)
         rc = commit_all(s, e);
         if (rc)
             break;
+        serve_answer_order(s);
+        live_write(&s->live, s->config.results, now_ms(s));
         progress_show(&s->progress, progress_now(s), now_ms(s));
         if (is_over(s, &why, e))
             break;

@@ -50,7 +50,11 @@ pass "builds with warnings as errors, $((SECONDS - started)) s"
 started=$SECONDS
 expect 0 ctest --test-dir "$SAEGRID_SOURCE/build/release" -L '^(unit|sim|mpi)$' --no-tests=error \
     --output-on-failure --parallel "$(nproc)"
-pass "$(grep 'tests passed' "$log"), $((SECONDS - started)) s"
+pass "unit, sim, mpi: $(grep 'tests passed' "$log"), $((SECONDS - started)) s"
+started=$SECONDS
+expect 0 ctest --test-dir "$SAEGRID_SOURCE/build/release" -L '^e2e$' --no-tests=error \
+    -R 'bad_input|bad_results|crash_resume|determinism|drain' --output-on-failure
+pass "killed, drained, ill fed: $(grep 'tests passed' "$log"), $((SECONDS - started)) s"
 
 spec=$sweeps/smoke.yaml
 smoke() { # NAME COMMAND...: the sweep in a folder of its own

@@ -28,3 +28,7 @@ enum { TOPK_SLACK = 16 };
  * idx, val [k].  Returns how many, or SIZE_MAX if an entry of z is not finite. */
 size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
                 bool positive, const struct topk_scratch *s);
+
+/* cand = indices of entries of z [f] that are >= t, ascending; returns their number.  cand has
+ * f + TOPK_SLACK entries. */
+size_t topk_gather(uint32_t *cand, const real *z, size_t f, real t);

@@ -1,30 +1,56 @@
 /* archs.c - the list of architectures.  To add one: a row here, and a file if its encoder is new.
  *
- * topk        Gao et al. 2024: centred, ReLU, b_dec, error summed over d.
- * topk_husai  HUSAI's TopKSAE: raw z kept, possibly negative; no b_dec; error averaged over d.
- * relu        HUSAI's ReLU + L1: no b_dec, error averaged over d, l1 * mean_rows sum a_f.
- * linear      no sparsity: the control whose features are defined only up to a linear map.
+ * topk         Gao et al. 2024: centred, ReLU, b_dec, error summed over d.
+ * topk_husai   HUSAI's TopKSAE: raw z kept, possibly negative; no b_dec; error averaged over d.
+ * batchtopk    Bussmann et al. 2024 (arXiv:2412.06410): the k*n largest of n rows; a threshold in use.
+ * matryoshka   Bussmann et al. 2025 (arXiv:2503.17547): batchtopk, nested prefixes of features.
+ * jsae         topk with the single-site Jacobian penalty that sae.md 4.9 defines; not published.
+ * relu         HUSAI's ReLU + L1: no b_dec, error averaged over d, l1 * mean_rows sum a_f.
+ * relu_bricken Bricken et al. 2023: centred, unit directions without radial gradient.
+ * relu_april   Anthropic, April 2024: centred, free directions, l1 * mean_rows sum a_f |d_f|.
+ * jumprelu     Rajamanoharan et al. 2024 (arXiv:2407.14435): a threshold a feature, log theta trained.
+ * gated        Rajamanoharan et al. 2024 (arXiv:2404.16014): gate and magnitude, one encoder matrix.
+ * gba          Chen et al. 2025 (arXiv:2506.14002): one matrix, biases by rule (bias_rule.h).
+ * transcoder   topk from one hook to another; skip_transcoder: and W_skip x.
+ * linear       no sparsity: the control whose features are defined only up to a linear map.
  */
 #include <string.h>
 
 #include "worker/sae/arch.h"
 
-#define SPARSE_METHODS                                                                             \
-    .is_sparse = true, .encode = sparse_sae_encode, .decode = sparse_sae_decode,                   \
-    .backward_begin = sparse_sae_backward_begin, .backward = sparse_sae_backward
-#define DENSE_METHODS                                                                              \
-    .encode = dense_sae_encode, .decode = dense_sae_decode,                                        \
-    .backward_begin = dense_sae_backward_begin, .backward = dense_sae_backward
+#define CENTRED .is_centred = true, .has_b_dec = true
+#define BIT(param) (1u << (param))
 
 static const struct sae_arch archs[] = {
-    {.name = "topk", SPARSE_METHODS, .is_centred = true, .has_b_dec = true, .has_relu = true,
+    {.name = "topk", .select = SAE_SELECT_ROW, CENTRED, .has_relu = true, .norm = SAE_NORM_PROJECT,
+     .is_tied = true},
+    {.name = "topk_husai", .select = SAE_SELECT_ROW, .is_elem_mean = true, .clips_k = true,
+     .norm = SAE_NORM_RENORM},
+    {.name = "batchtopk", .select = SAE_SELECT_BATCH, CENTRED, .has_relu = true,
      .norm = SAE_NORM_PROJECT, .is_tied = true},
-    {.name = "topk_husai", SPARSE_METHODS, .is_elem_mean = true, .clips_k = true,
+    {.name = "matryoshka", .select = SAE_SELECT_BATCH, CENTRED, .has_relu = true,
+     .is_nested = true, .norm = SAE_NORM_PROJECT, .is_tied = true},
+    {.name = "jsae", .select = SAE_SELECT_ROW, CENTRED, .has_relu = true, .norm = SAE_NORM_PROJECT,
+     .is_tied = true},
+    {.name = "relu", .has_relu = true, .is_elem_mean = true, .has_l1 = true,
      .norm = SAE_NORM_RENORM},
-    {.name = "relu", DENSE_METHODS, .has_relu = true, .is_elem_mean = true, .has_l1 = true,
-     .norm = SAE_NORM_RENORM},
-    {.name = "linear", DENSE_METHODS, .is_centred = true, .has_b_dec = true, .is_tied = true,
-     .norm = SAE_NORM_NONE},
+    {.name = "relu_bricken", CENTRED, .has_relu = true, .has_l1 = true, .norm = SAE_NORM_PROJECT,
+     .is_tied = true},
+    {.name = "relu_april", CENTRED, .has_relu = true, .has_l1 = true, .norm = SAE_NORM_NONE,
+     .is_tied = true},
+    {.name = "jumprelu", CENTRED, .has_relu = true, .has_l1 = true, .norm = SAE_NORM_PROJECT,
+     .is_tied = true, .params = BIT(SAE_LOG_THETA), .least = jump_least,
+     .activate = jump_activate, .cost = jump_cost, .slope = jump_slope},
+    {.name = "gated", CENTRED, .has_relu = true, .has_l1 = true, .has_gate = true,
+     .norm = SAE_NORM_PROJECT, .is_tied = true, .params = BIT(SAE_R_MAG) | BIT(SAE_B_MAG),
+     .activate = gated_activate, .cost = gated_cost, .slope = gated_slope},
+    {.name = "gba", CENTRED, .has_relu = true, .is_one_matrix = true, .has_frozen_bias = true,
+     .norm = SAE_NORM_NONE, .is_tied = true, .params = BIT(SAE_SCALE)},
+    {.name = "transcoder", .select = SAE_SELECT_ROW, .has_b_dec = true, .has_relu = true,
+     .norm = SAE_NORM_PROJECT},
+    {.name = "skip_transcoder", .select = SAE_SELECT_ROW, .has_b_dec = true, .has_relu = true,
+     .has_skip = true, .norm = SAE_NORM_PROJECT},
+    {.name = "linear", CENTRED, .is_tied = true, .norm = SAE_NORM_NONE},
 };
 
 const struct sae_arch *sae_arch_find(const char *name)

@@ -1,4 +1,4 @@
-/* sae.c - configuration, memory and initialisation; see sae.h. */
+/* sae.c - parameters and their initialisation; see sae.h. */
 #include "worker/sae/sae.h"
 
 #include <math.h>
@@ -6,57 +6,47 @@
 
 #include "common/rng.h"
 #include "worker/num/vec.h"
+#include "worker/sae/parts.h"
 
-enum { TILE_BYTES = 4 << 20, TILE_MIN = 64, TILE_MAX = 512 };
-
-enum err_code sae_cfg_check(struct sae_cfg *cfg, struct err *e)
-{
-    if (cfg->d == 0 || cfg->f == 0)
-        return err_set(e, ERR_INVALID, "sae: %zu features of %zu dims: both must be at least 1",
-                       cfg->f, cfg->d);
-    if (cfg->f > UINT32_MAX / 2)
-        return err_set(e, ERR_INVALID, "sae: d_sae: %zu is too large", cfg->f);
-    if (!cfg->arch->is_sparse) {
-        cfg->k = cfg->f;
-        return ERR_OK;
-    }
-    if (cfg->k > cfg->f && cfg->arch->clips_k)
-        cfg->k = cfg->f;
-    if (cfg->k == 0 || cfg->k > cfg->f)
-        return err_set(e, ERR_INVALID,
-                       "sae: k: %zu is outside [1, %zu]: a row cannot have more active features "
-                       "than d_sae",
-                       cfg->k, cfg->f);
-    return ERR_OK;
-}
-
+/* The sizes of the parameter rows; `first` dims of a matrix. */
 static void param_sizes(const struct sae_cfg *cfg, size_t n[SAE_PARAMS_MAX])
 {
-    n[SAE_ENCODER] = n[SAE_DECODER] = cfg->f * cfg->d;
-    n[SAE_B_ENC] = cfg->f;
-    n[SAE_B_DEC] = cfg->arch->has_b_dec ? cfg->d : 0;
+    size_t f = cfg->f, d = cfg->d, o = sae_out(cfg);
+
+    n[SAE_ENCODER] = f * d;
+    n[SAE_B_ENC] = f;
+    n[SAE_DECODER] = f * o;
+    n[SAE_B_DEC] = cfg->arch->has_b_dec ? o : 0;
+    for (int i = SAE_LOG_THETA; i <= SAE_SCALE; i++)
+        n[i] = cfg->arch->params >> i & 1 ? f : 0;
+    n[SAE_SKIP] = cfg->arch->has_skip ? o * d : 0;
 }
 
 size_t sae_bytes(const struct sae_cfg *cfg)
 {
-    size_t n[SAE_PARAMS_MAX], sum = arena_need(cfg->f * cfg->d, sizeof(real));
+    size_t n[SAE_PARAMS_MAX], sum = 0;
 
     param_sizes(cfg, n);
     for (size_t i = 0; i < SAE_PARAMS_MAX; i++)
         sum += 4 * arena_need(n[i], sizeof(real));
-    return sum;
+    return sum + arena_need(n[SAE_DECODER], sizeof(real)) + arena_need(cfg->f, sizeof(int64_t)) +
+           arena_need(cfg->n_ref > 0 ? cfg->f : 0, sizeof(uint32_t));
 }
 
 void sae_new(struct sae *s, const struct sae_cfg *cfg, struct arena *a)
 {
-    static const char *const names[] = {"encoder.weight", "encoder.bias", "decoder.weight",
-                                        "b_dec"};
+    static const char *const names[SAE_PARAMS_MAX] = {
+        "encoder.weight", "encoder.bias", "decoder.weight", "b_dec", "log_threshold",
+        "r_mag",          "b_mag",        "scale",          "W_skip"};
+    const int64_t first[SAE_PARAMS_MAX] = {
+        [SAE_ENCODER] = (int64_t)cfg->f, [SAE_DECODER] = (int64_t)cfg->f,
+        [SAE_SKIP] = (int64_t)sae_out(cfg)};
     size_t n[SAE_PARAMS_MAX];
 
-    *s = (struct sae){.cfg = *cfg, .n_params = cfg->arch->has_b_dec ? 4 : 3};
+    *s = (struct sae){.cfg = *cfg, .n_params = SAE_PARAMS_MAX, .theta = -1, .l1_scale = 1};
     param_sizes(cfg, n);
-    for (size_t i = 0; i < s->n_params; i++) {
-        bool is_matrix = i == SAE_ENCODER || i == SAE_DECODER;
+    for (size_t i = 0; i < SAE_PARAMS_MAX; i++) {
+        bool is_matrix = first[i] > 0;
 
         s->p[i] = (struct param){
             .name = names[i],
@@ -66,11 +56,13 @@ void sae_new(struct sae *s, const struct sae_cfg *cfg, struct arena *a)
             .v = arena_new(a, real, n[i]),
             .n = n[i],
             .n_dims = is_matrix ? 2 : 1,
-            .shape = {is_matrix ? (int64_t)cfg->f : (int64_t)n[i],
-                      is_matrix ? (int64_t)cfg->d : 0},
+            .shape = {is_matrix ? first[i] : (int64_t)n[i],
+                      is_matrix ? (int64_t)n[i] / first[i] : 0},
         };
     }
-    s->start = arena_new(a, real, cfg->f * cfg->d);
+    s->start = arena_new(a, real, n[SAE_DECODER]);
+    s->quiet = arena_new(a, int64_t, cfg->f);
+    s->pull.partner = arena_new(a, uint32_t, cfg->n_ref > 0 ? cfg->f : 0);
 }
 
 static void fill_uniform(real *x, size_t n, double bound, struct rng *r)
@@ -81,102 +73,46 @@ static void fill_uniform(real *x, size_t n, double bound, struct rng *r)
 
 void sae_init(struct sae *s, uint64_t seed, const double *mean)
 {
-    size_t d = s->cfg.d, f = s->cfg.f;
+    size_t d = s->cfg.d, f = s->cfg.f, o = sae_out(&s->cfg);
     struct rng dec = rng_stream(seed, "sae.init.decoder");
     struct rng enc = rng_stream(seed, "sae.init.encoder");
     real *w = s->p[SAE_ENCODER].data, *dir = s->p[SAE_DECODER].data;
+    bool is_tied = s->cfg.is_tied && d == o;
 
-    if (s->cfg.is_tied)
-        for (size_t i = 0; i < f * d; i++)
+    if (is_tied)
+        for (size_t i = 0; i < f * o; i++)
             dir[i] = (real)rng_normal(&dec);
     else
-        fill_uniform(dir, f * d, sqrt(6.0 / (double)f), &dec);
+        fill_uniform(dir, f * o, sqrt(6.0 / (double)f), &dec);
     for (size_t i = 0; i < f; i++)
-        vec_normalise(dir + i * d, d);
-    if (s->cfg.is_tied)
+        vec_normalise(dir + i * o, o);
+    if (is_tied)
         memcpy(w, dir, f * d * sizeof *w);
     else
         fill_uniform(w, f * d, sqrt(6.0 / (double)d), &enc);
-    memcpy(s->start, dir, f * d * sizeof *dir);
-    for (size_t i = 0; mean && s->n_params > SAE_B_DEC && i < d; i++)
+    memcpy(s->start, dir, f * o * sizeof *dir);
+    for (size_t i = 0; i < s->p[SAE_LOG_THETA].n; i++)
+        s->p[SAE_LOG_THETA].data[i] = (real)log(s->cfg.jump.theta);
+    for (size_t i = 0; i < s->p[SAE_SCALE].n; i++)
+        s->p[SAE_SCALE].data[i] = 1;
+    for (size_t i = 0; s->cfg.arch->is_one_matrix && i < f; i++)
+        one_matrix_set(s, i);
+    for (size_t i = 0; s->cfg.is_aligned && i < f; i++)
+        aligned_project(s, i);
+    for (size_t i = 0; mean && i < s->p[SAE_B_DEC].n; i++)
         s->p[SAE_B_DEC].data[i] = (real)mean[i];
-}
-
-static size_t tile_rows(const struct sae_cfg *cfg, size_t n_max)
-{
-    size_t n = TILE_BYTES / (cfg->f * sizeof(real));
-
-    n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
-    return n < n_max ? n : n_max;
-}
-
-/* The sizes of a work area, once for the plan and once for the arena. */
-struct work_sizes {
-    size_t rows, u, z, dz, active, by_feature;
-};
-
-static struct work_sizes work_sizes(const struct sae_cfg *cfg, size_t n_max)
-{
-    bool sparse = cfg->arch->is_sparse;
-
-    return (struct work_sizes){
-        .rows = n_max * cfg->d,
-        .u = cfg->arch->is_centred ? n_max * cfg->d : 0,
-        .z = (sparse ? tile_rows(cfg, n_max) : n_max) * cfg->f,
-        .dz = sparse ? 0 : n_max * cfg->f,
-        .active = sparse ? n_max * cfg->k : 0,
-        .by_feature = sparse ? cfg->f : 0,
-    };
-}
-
-size_t sae_work_bytes(const struct sae_cfg *cfg, size_t n_max)
-{
-    struct work_sizes z = work_sizes(cfg, n_max);
-    bool sparse = cfg->arch->is_sparse;
-
-    return 2 * arena_need(z.rows, sizeof(real)) + arena_need(z.u, sizeof(real)) +
-           arena_need(z.z, sizeof(real)) + arena_need(z.dz, sizeof(real)) +
-           2 * arena_need(z.active, sizeof(uint32_t)) + 2 * arena_need(z.active, sizeof(real)) +
-           arena_need(sparse ? n_max : 0, sizeof(uint32_t)) +
-           arena_need(sparse ? cfg->f + 1 : 0, sizeof(uint32_t)) +
-           arena_need(z.by_feature, sizeof(real)) + arena_need(z.by_feature, sizeof(topk_key)) +
-           arena_need(sparse ? cfg->f + TOPK_SLACK : 0, sizeof(uint32_t)) +
-           arena_need(cfg->d, sizeof(double));
-}
-
-void sae_work_new(struct sae_work *w, const struct sae_cfg *cfg, size_t n_max, struct arena *a)
-{
-    struct work_sizes z = work_sizes(cfg, n_max);
-    bool sparse = cfg->arch->is_sparse;
-
-    *w = (struct sae_work){.n_max = n_max, .n_tile = tile_rows(cfg, n_max)};
-    w->xhat = arena_new(a, real, z.rows);
-    w->g = arena_new(a, real, z.rows);
-    w->u = arena_new(a, real, z.u);
-    w->z = arena_new(a, real, z.z);
-    w->dz = arena_new(a, real, z.dz);
-    w->idx = arena_new(a, uint32_t, z.active);
-    w->row = arena_new(a, uint32_t, z.active);
-    w->val = arena_new(a, real, z.active);
-    w->by_f = arena_new(a, real, z.active);
-    w->n_act = arena_new(a, uint32_t, sparse ? n_max : 0);
-    w->at = arena_new(a, uint32_t, sparse ? cfg->f + 1 : 0);
-    w->topk.bound = arena_new(a, real, z.by_feature);
-    w->topk.key = arena_new(a, topk_key, z.by_feature);
-    w->topk.cand = arena_new(a, uint32_t, sparse ? cfg->f + TOPK_SLACK : 0);
-    w->db_dec = arena_new(a, double, cfg->d);
 }
 
 double sae_cos_init(const struct sae *s)
 {
-    size_t d = s->cfg.d;
+    size_t o = sae_out(&s->cfg);
     double sum = 0;
 
     for (size_t i = 0; i < s->cfg.f; i++) {
-        const real *a = s->p[SAE_DECODER].data + i * d, *b = s->start + i * d;
-        double dot = 0, norm = sqrt(vec_sumsq(a, d) * vec_sumsq(b, d));
+        const real *a = s->p[SAE_DECODER].data + i * o, *b = s->start + i * o;
+        double dot = 0, norm = sqrt(vec_sumsq(a, o) * vec_sumsq(b, o));
 
-        for (size_t j = 0; j < d; j++)
+        for (size_t j = 0; j < o; j++)
             dot += (double)a[j] * (double)b[j];
         sum += norm > 0 ? fabs(dot) / norm : 0;
     }

@@ -14,7 +14,6 @@
 #define PT_REAL PT_F32
 #endif
 
-
 /* to [n_cols,n_rows] = from [n_rows,n_cols]^T, in blocks that fit the first cache */
 #define TRANSPOSE(to, from, n_rows, n_cols)                                                        \
     do {                                                                                           \
@@ -25,32 +24,96 @@
                         (to)[c_ * (n_rows) + r_] = (from)[r_ * (n_cols) + c_];                     \
     } while (0)
 
-enum err_code sae_save(const char *path, const struct sae *s, int64_t seed, struct err *e)
+/* How activations come from z once training is over. */
+static const char *act_name(const struct sae_arch *a)
 {
-    size_t d = s->cfg.d, f = s->cfg.f;
-    int64_t df = (int64_t)f, dd = (int64_t)d;
-    real *columns = malloc(f * d * sizeof *columns);
-    enum err_code rc;
+    if (a->has_skip)
+        return "topk_skip";
+    if (a->select == SAE_SELECT_ROW)
+        return a->has_relu ? "topk" : "topk_raw";
+    return a->select == SAE_SELECT_BATCH || a->params >> SAE_LOG_THETA & 1 ? "jumprelu"
+           : a->has_gate                                                   ? "gated"
+           : a->has_relu                                                   ? "relu"
+                                                                           : "linear";
+}
 
-    if (!columns)
-        return err_set(e, ERR_NOMEM, "%s: %zu x %zu decoder: out of memory", path, d, f);
-    TRANSPOSE(columns, s->p[SAE_DECODER].data, f, d);
-    const struct pt_tensor t[] = {
-        {"encoder.weight", PT_REAL, 2, {df, dd}, s->p[SAE_ENCODER].data},
-        {"encoder.bias", PT_REAL, 1, {df}, s->p[SAE_B_ENC].data},
-        {"decoder.weight", PT_REAL, 2, {dd, df}, columns},
-        {"b_dec", PT_REAL, 1, {dd}, s->p[SAE_B_DEC].data},
-    };
+/* [f]: of jumprelu its own, of batch selection the one in use; false if there is none */
+static bool thresholds(const struct sae *s, real *out)
+{
+    bool is_own = sae_has(s, SAE_LOG_THETA), is_batch = s->cfg.arch->select == SAE_SELECT_BATCH;
+
+    for (size_t i = 0; (is_own || is_batch) && i < s->cfg.f; i++)
+        out[i] = is_own ? (real)exp((double)s->p[SAE_LOG_THETA].data[i])
+                        : (real)(s->theta > 0 ? s->theta : 0);
+    return is_own || is_batch;
+}
+
+struct saver {
+    struct pt_tensor t[SAE_PARAMS_MAX + 2];
+    size_t n;
+};
+
+static void add(struct saver *v, const char *name, const void *data, size_t rows, size_t cols)
+{
+    v->t[v->n++] = (struct pt_tensor){name, PT_REAL, cols ? 2 : 1, {(int64_t)rows, (int64_t)cols},
+                                      data};
+}
+
+static enum err_code write_all(const char *path, const struct sae *s, const struct sae_about *about,
+                               real *room, struct err *e)
+{
+    const struct sae_cfg *c = &s->cfg;
+    size_t f = c->f, d = c->d, o = sae_out(c);
+    real *columns = room, *enc = columns + f * o, *theta = enc + f * d, *b_dec = theta + f;
+    real in = (real)about->factor, out = (real)(1 / about->factor);
+    struct saver v = {.n = 0};
+
+    TRANSPOSE(columns, s->p[SAE_DECODER].data, f, o);
+    memcpy(enc, s->p[SAE_ENCODER].data, f * d * sizeof *enc);
+    memcpy(b_dec, s->p[SAE_B_DEC].data, s->p[SAE_B_DEC].n * sizeof *b_dec);
+    if (about->factor != 1) {
+        vec_scale(columns, out, f * o);
+        vec_scale(enc, in, f * d);
+        vec_scale(b_dec, out, s->p[SAE_B_DEC].n);
+    }
+    add(&v, "encoder.weight", enc, f, d);
+    add(&v, "encoder.bias", s->p[SAE_B_ENC].data, f, 0);
+    add(&v, "decoder.weight", columns, o, f);
+    if (sae_has(s, SAE_B_DEC))
+        add(&v, "b_dec", b_dec, o, 0);
+    if (thresholds(s, theta))
+        add(&v, "threshold", theta, f, 0);
+    for (int i = SAE_R_MAG; i <= SAE_B_MAG; i++)
+        if (sae_has(s, i))
+            add(&v, s->p[i].name, s->p[i].data, f, 0);
+    if (sae_has(s, SAE_SKIP))
+        add(&v, "W_skip", s->p[SAE_SKIP].data, o, d);
     const struct pt_scalar scalars[] = {
-        {.name = "arch", .type = PT_TEXT, .s = s->cfg.arch->name},
-        {.name = "k", .type = PT_INT, .i = (int64_t)s->cfg.k},
-        {.name = "d_sae", .type = PT_INT, .i = df},
-        {.name = "d_model", .type = PT_INT, .i = dd},
-        {.name = "seed", .type = PT_INT, .i = seed},
+        {.name = "arch", .type = PT_TEXT, .s = c->arch->name},
+        {.name = "act", .type = PT_TEXT, .s = act_name(c->arch)},
+        {.name = "is_centred", .type = PT_TRUTH, .i = c->arch->is_centred},
+        {.name = "scale", .type = PT_TEXT, .s = about->scale},
+        {.name = "k", .type = PT_INT, .i = (int64_t)c->k},
+        {.name = "d_sae", .type = PT_INT, .i = (int64_t)f},
+        {.name = "d_model", .type = PT_INT, .i = (int64_t)d},
+        {.name = "seed", .type = PT_INT, .i = about->seed},
+        {.name = "step", .type = PT_INT, .i = about->step},
         {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
-    rc = pt_write(path, t, s->n_params, scalars, ARRAY_LEN(scalars), e);
-    free(columns);
+    return pt_write(path, v.t, v.n, scalars, ARRAY_LEN(scalars), e);
+}
+
+enum err_code sae_save(const char *path, const struct sae *s, const struct sae_about *about,
+                       struct err *e)
+{
+    size_t f = s->cfg.f, o = sae_out(&s->cfg);
+    real *room = malloc((f * (o + s->cfg.d + 1) + o) * sizeof *room);
+    enum err_code rc;
+
+    if (!room)
+        return err_set(e, ERR_NOMEM, "%s: %zu x %zu decoder: out of memory", path, o, f);
+    rc = write_all(path, s, about, room, e);
+    free(room);
     return rc;
 }
 

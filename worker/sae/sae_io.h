@@ -2,8 +2,17 @@
  *
  *   encoder.weight [d_sae, d_model]   encoder.bias [d_sae]   decoder.weight [d_model, d_sae]
  *   b_dec [d_model], if the architecture has one
- * and the scalars arch, k, d_sae, d_model, seed, layout.  Names and layout are those of HUSAI and
- * dictionary_learning: the direction of feature f is column f of decoder.weight.
+ *   threshold [d_sae]: jumprelu; of batchtopk and matryoshka the one in use, the same for all
+ *   r_mag, b_mag [d_sae]: gated, whose encoder.bias is that of the gate;  W_skip [d_out, d_model]
+ * and the scalars
+ *   arch, k, d_sae, d_model, seed, step, layout
+ *   act         a = act(z): topk (of ReLU), topk_raw, relu, jumprelu (z where > threshold), gated,
+ *               linear; topk_skip: topk and W_skip x
+ *   is_centred  z = W (x - b_dec) + encoder.bias, else W x + encoder.bias
+ *   scale       what is done to a row x before, and undone after: none, constant_norm_rescale,
+ *               layer_norm (sae_input.h); scalar normalisations are folded into the weights
+ * Names and layout are those of HUSAI and dictionary_learning: the direction of feature f is
+ * column f of decoder.weight.
  */
 #pragma once
 #include "common/err.h"
@@ -13,8 +22,13 @@
 #define SAE_FILE   "checkpoints/sae.pt"
 #define TRUTH_FILE "truth.pt" /* of data_make: a bare tensor [n_atoms, d_model], rows are directions */
 
-MUST_CHECK enum err_code sae_save(const char *path, const struct sae *s, int64_t seed,
-                                  struct err *e);
+struct sae_about {
+    int64_t seed, step;
+    const char *scale; /* as sae_input_saved_as() says */
+    double factor;     /* the weights are for factor * x; saved, they are for x */
+};
+MUST_CHECK enum err_code sae_save(const char *path, const struct sae *s,
+                                  const struct sae_about *about, struct err *e);
 /* A decoder alone, given as directions [f,d]. */
 MUST_CHECK enum err_code sae_save_decoder(const char *path, const float *dir, size_t f, size_t d,
                                           int64_t seed, struct err *e);

@@ -7,10 +7,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "worker/num/blas.h"
 #include "worker/num/isa.h"
 #include "worker/num/vec.h"
-#include "worker/sae/sae.h"
+#include "worker/sae/arch.h"
+#include "worker/sae/parts.h"
 
+enum { DL_FIRST_STEP = 1000 }; /* of the threshold of dictionary_learning */
 enum { CHUNK_BYTES = 256 << 10 }; /* gradients that are fresh in cache when they are used */
 
 /* out = x_hat - x; returns sum of squares */
@@ -37,31 +40,68 @@ ISA_CLONES static void subtract(real *restrict out, const real *restrict x,
         out[i] = x[i] - mean[i];
 }
 
-static double penalty(const struct sae *s, const struct sae_work *w)
+/* What the sparsity term adds, and its slope in `cost`. */
+static double sparsity(const struct sae *s, struct sae_work *w)
 {
-    size_t d = s->cfg.d, f = s->cfg.f;
-    double sum = 0;
+    double l1 = s->cfg.l1 * s->l1_scale, target = s->cfg.jump.target_l0;
+    double mean = w->cost / (double)w->n;
 
+    w->lambda = 0;
     if (!s->cfg.arch->has_l1)
         return 0;
-    if (s->cfg.norm != SAE_NORM_NONE)
-        return s->cfg.l1 * w->l1;
-    for (size_t i = 0; i < f; i++) {
-        double norm = sqrt(vec_sumsq(s->p[SAE_DECODER].data + i * d, d)), a = 0;
-
-        for (size_t r = 0; r < w->n; r++)
-            a += fabs((double)w->z[r * f + i]);
-        sum += norm * a;
-    }
-    return s->cfg.l1 * sum / (double)w->n;
+    w->lambda = target > 0 ? 2 * l1 * (mean / target - 1) / target : l1;
+    return target > 0 ? l1 * (mean / target - 1) * (mean / target - 1) : l1 * mean;
 }
 
-bool sae_forward(const struct sae *s, struct sae_work *w, const real *x, size_t n)
+static double error_scale(const struct sae *s, const struct sae_work *w)
+{
+    return (double)w->n * (s->cfg.arch->is_elem_mean ? (double)sae_out(&s->cfg) : 1);
+}
+
+static void decode(const struct sae *s, struct sae_work *w)
+{
+    size_t d = s->cfg.d, o = sae_out(&s->cfg);
+
+    if (w->is_dense)
+        columns_decode_dense(s, w);
+    else if (!s->cfg.arch->is_nested || w->is_use)
+        lists_decode(s, w);
+    if (s->cfg.arch->has_skip)
+        mm_nt(w->xhat, w->x, s->p[SAE_SKIP].data, w->n, o, d, 1, 1);
+    if (s->cfg.arch->has_gate && !w->is_use)
+        gated_decode(s, w);
+    w->l0 /= (double)w->n;
+    w->l1 /= (double)w->n;
+}
+
+static void losses(const struct sae *s, struct sae_work *w)
+{
+    size_t o = sae_out(&s->cfg);
+    double sum = 0, per = error_scale(s, w);
+
+    if (s->cfg.arch->is_nested && !w->is_use)
+        w->recon = prefixes_forward(s, w, per);
+    for (size_t r = 0; r < w->n; r++)
+        sum += residual(w->g + r * o, w->xhat + r * o, w->target + r * o, o);
+    if (!s->cfg.arch->is_nested || w->is_use)
+        w->recon = sum / per;
+    w->penalty = 0;
+    if (!w->is_use) {
+        w->aux = s->cfg.arch->has_gate ? gated_aux(s, w) : auxk_forward(s, w);
+        w->pull_loss = pull_forward(s, w);
+        w->extra += s->cfg.jacobian > 0 ? pairs_forward(s, w) : 0;
+        w->penalty = sparsity(s, w) + w->aux + w->pull_loss + w->extra;
+    }
+    w->loss = w->recon + w->penalty;
+}
+
+static bool forward(const struct sae *s, struct sae_work *w, const real *x, const real *target,
+                    size_t n)
 {
     size_t d = s->cfg.d;
-    double sum = 0;
 
     w->x = x;
+    w->target = target;
     w->n = n;
     if (s->cfg.arch->is_centred)
         for (size_t r = 0; r < n; r++)
@@ -69,30 +109,62 @@ bool sae_forward(const struct sae *s, struct sae_work *w, const real *x, size_t 
     else
         w->u = (real *)x; /* read only: nothing writes u of an encoder that does not centre */
     w->loss = w->recon = w->penalty = NAN;
-    if (!s->cfg.arch->encode(s, w))
+    w->l0 = w->l1 = w->cost = w->extra = 0;
+    w->is_dense = false;
+    auxk_begin(s, w);
+    if (!(s->cfg.arch->select == SAE_SELECT_ROW ? rows_encode : columns_encode)(s, w))
         return false;
-    s->cfg.arch->decode(s, w);
-    for (size_t r = 0; r < n; r++)
-        sum += residual(w->g + r * d, w->xhat + r * d, x + r * d, d);
-    w->recon = sum / (double)n / (s->cfg.arch->is_elem_mean ? (double)d : 1);
-    w->penalty = penalty(s, w);
-    w->loss = w->recon + w->penalty;
+    decode(s, w);
+    losses(s, w);
     return isfinite(w->loss);
+}
+
+bool sae_forward_to(const struct sae *s, struct sae_work *w, const real *x, const real *target,
+                    size_t n)
+{
+    w->is_use = false;
+    return forward(s, w, x, target, n);
+}
+
+bool sae_forward(const struct sae *s, struct sae_work *w, const real *x, size_t n)
+{
+    return sae_forward_to(s, w, x, x, n);
+}
+
+bool sae_use(const struct sae *s, struct sae_work *w, const real *x, const real *target, size_t n)
+{
+    w->is_use = true;
+    return forward(s, w, x, target, n);
+}
+
+const real *sae_g_of(const struct sae *s, const struct sae_work *w, size_t f)
+{
+    size_t plane = w->n_max * sae_out(&s->cfg);
+
+    return s->cfg.arch->is_nested ? w->prefix_g + prefixes_group(&s->cfg.prefixes, f) * plane
+                                  : w->g;
 }
 
 /* w->g turns from the residual into dL/dx_hat; db_dec starts as its sum over rows. */
 static void backward_begin(struct sae *s, struct sae_work *w)
 {
-    size_t d = s->cfg.d;
-    double per = s->cfg.arch->is_elem_mean ? (double)w->n * (double)d : (double)w->n;
+    size_t d = s->cfg.d, o = sae_out(&s->cfg);
+    double per = error_scale(s, w);
 
-    vec_scale(w->g, (real)(2 / per), w->n * d);
-    memset(w->db_dec, 0, d * sizeof *w->db_dec);
+    if (s->cfg.arch->has_gate)
+        vec_scale(w->g_aux, (real)(2 / (double)w->n), w->n * o);
+    if (s->cfg.arch->is_nested) {
+        prefixes_backward_begin(s, w, per);
+        return;
+    }
+    vec_scale(w->g, (real)(2 / per), w->n * o);
+    memset(w->db_dec, 0, o * sizeof *w->db_dec);
     if (s->cfg.arch->has_b_dec)
         for (size_t r = 0; r < w->n; r++)
-            for (size_t i = 0; i < d; i++)
-                w->db_dec[i] += (double)w->g[r * d + i];
-    s->cfg.arch->backward_begin(s, w);
+            for (size_t i = 0; i < o; i++)
+                w->db_dec[i] += (double)w->g[r * o + i];
+    if (s->cfg.arch->has_skip)
+        mm_tn(s->p[SAE_SKIP].grad, w->g, w->x, o, d, w->n, 1, 0);
 }
 
 ISA_CLONES static void subtract_scaled(double *restrict y, const real *restrict x, double a,
@@ -103,33 +175,46 @@ ISA_CLONES static void subtract_scaled(double *restrict y, const real *restrict 
         y[i] -= a * (double)x[i];
 }
 
+/* Removes the part of a gradient that is parallel to the direction. */
+static void project(struct sae *s, size_t f)
+{
+    size_t o = sae_out(&s->cfg);
+    const real *dir = s->p[SAE_DECODER].data + f * o;
+    real *grad = s->p[SAE_DECODER].grad + f * o;
+    real along = vec_dot(grad, dir, o), sq = vec_dot(dir, dir, o);
+
+    if (along != 0 && sq > 0)
+        vec_axpy(grad, dir, -along / sq, o);
+}
+
 static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
 {
+    const struct sae_arch *arch = s->cfg.arch;
     size_t d = s->cfg.d;
 
-    s->cfg.arch->backward(s, w, f0, f1);
-    if (s->cfg.arch->is_centred) /* u = x - b_dec: db_dec -= sum_f db_enc[f] w_f */
-        for (size_t f = f0; f < f1; f++)
-            if (s->p[SAE_B_ENC].grad[f] != 0)
-                subtract_scaled(w->db_dec, s->p[SAE_ENCODER].data + f * d,
-                                (double)s->p[SAE_B_ENC].grad[f], d);
-    if (s->cfg.norm != SAE_NORM_PROJECT)
-        return;
+    (w->is_dense ? columns_backward_dense : lists_backward)(s, w, f0, f1);
+    auxk_backward(s, w, f0, f1);
+    if (s->cfg.jacobian > 0)
+        pairs_backward(s, w, f0, f1);
+    pull_backward(s, w, f0, f1);
     for (size_t f = f0; f < f1; f++) {
-        const real *dir = s->p[SAE_DECODER].data + f * d;
-        real *grad = s->p[SAE_DECODER].grad + f * d;
-        real along = vec_dot(grad, dir, d), sq = vec_dot(dir, dir, d);
-
-        if (along != 0 && sq > 0)
-            vec_axpy(grad, dir, -along / sq, d);
+        if (!arch->has_gate)
+            s->p[SAE_B_ENC].grad[f] = w->dz_sum[f];
+        if (arch->is_centred && w->dz_sum[f] != 0) /* u = x - b_dec: db_dec -= sum_f dz_f w_f */
+            subtract_scaled(w->db_dec, s->p[SAE_ENCODER].data + f * d, (double)w->dz_sum[f], d);
+        if (s->cfg.is_aligned)
+            aligned_grad(s, f);
+        if (arch->is_one_matrix)
+            one_matrix_grad(s, f);
+        if (s->cfg.norm == SAE_NORM_PROJECT)
+            project(s, f);
     }
 }
 
 static void backward_end(struct sae *s, struct sae_work *w)
 {
-    if (s->cfg.arch->has_b_dec)
-        for (size_t i = 0; i < s->cfg.d; i++)
-            s->p[SAE_B_DEC].grad[i] = (real)w->db_dec[i];
+    for (size_t i = 0; i < s->p[SAE_B_DEC].n; i++)
+        s->p[SAE_B_DEC].grad[i] = (real)w->db_dec[i];
 }
 
 void sae_backward(struct sae *s, struct sae_work *w)
@@ -141,24 +226,76 @@ void sae_backward(struct sae *s, struct sae_work *w)
 
 static void update_features(struct sae *s, size_t f0, size_t f1, const struct adam_coef *c)
 {
-    size_t d = s->cfg.d;
+    size_t d = s->cfg.d, o = sae_out(&s->cfg);
 
     adam_range(&s->p[SAE_ENCODER], f0 * d, (f1 - f0) * d, c);
-    adam_range(&s->p[SAE_B_ENC], f0, f1 - f0, c);
-    adam_range(&s->p[SAE_DECODER], f0 * d, (f1 - f0) * d, c);
-    if (s->cfg.norm != SAE_NORM_NONE)
-        for (size_t f = f0; f < f1; f++)
-            vec_normalise(s->p[SAE_DECODER].data + f * d, d);
+    if (!s->cfg.arch->has_frozen_bias)
+        adam_range(&s->p[SAE_B_ENC], f0, f1 - f0, c);
+    for (int i = SAE_LOG_THETA; i <= SAE_SCALE; i++)
+        if (sae_has(s, i))
+            adam_range(&s->p[i], f0, f1 - f0, c);
+    if (!s->cfg.arch->is_one_matrix)
+        adam_range(&s->p[SAE_DECODER], f0 * o, (f1 - f0) * o, c);
+    for (size_t f = f0; f < f1; f++) {
+        if (s->cfg.norm == SAE_NORM_RENORM || s->cfg.norm == SAE_NORM_PROJECT)
+            vec_normalise(s->p[SAE_DECODER].data + f * o, o);
+        if (s->cfg.is_aligned)
+            aligned_project(s, f);
+        if (s->cfg.arch->is_one_matrix)
+            one_matrix_set(s, f);
+    }
 }
 
-const char *sae_step(struct sae *s, struct sae_work *w, const real *x, size_t n, double lr)
+/* The negative control: unit length along the features instead of along d_model. */
+static void normalise_wrong_axis(struct sae *s)
+{
+    size_t f = s->cfg.f, o = sae_out(&s->cfg);
+    real *dir = s->p[SAE_DECODER].data;
+
+    for (size_t j = 0; j < o; j++) {
+        double sum = 0;
+
+        for (size_t i = 0; i < f; i++)
+            sum += (double)dir[i * o + j] * (double)dir[i * o + j];
+        for (size_t i = 0; sum > 0 && i < f; i++)
+            dir[i * o + j] /= (real)sqrt(sum);
+    }
+}
+
+/* What a step learns beside the gradients: who is silent, and the threshold in use. */
+static void observe(struct sae *s, const struct sae_work *w)
+{
+    enum sae_theta_rule rule = s->cfg.theta_rule;
+    double rate = rule == SAE_THETA_DL ? 0.001 : 0.01;
+
+    for (size_t f = 0; f < s->cfg.f; f++)
+        s->quiet[f] = w->fired[f] ? 0 : s->quiet[f] + (int64_t)w->n;
+    if (s->cfg.arch->select != SAE_SELECT_BATCH ||
+        (rule == SAE_THETA_DL && s->cfg.adam.t < DL_FIRST_STEP))
+        return;
+    if (s->theta < 0)
+        s->theta = rule == SAE_THETA_MATSAE ? 0 : w->least_kept;
+    s->theta += rate * (w->least_kept - s->theta);
+}
+
+static const char *not_finite(const struct sae_work *w)
+{
+    return isnan(w->recon) && isnan(w->penalty) ? "pre-activations"
+           : !isfinite(w->recon)                ? "reconstruction"
+           : !isfinite(w->aux)                  ? "auxiliary loss"
+           : !isfinite(w->pull_loss)            ? "consistency penalty"
+                                                : "penalty";
+}
+
+const char *sae_step_to(struct sae *s, struct sae_work *w, const real *x, const real *target,
+                        size_t n, double lr)
 {
     size_t chunk = CHUNK_BYTES / (s->cfg.d * sizeof(real)), f = s->cfg.f;
     bool is_clipped = s->cfg.clip > 0;
     double scale = 1;
 
-    if (!sae_forward(s, w, x, n))
-        return isnan(w->recon) && isnan(w->penalty) ? "pre-activations" : "loss";
+    if (!sae_forward_to(s, w, x, target, n))
+        return not_finite(w);
     if (is_clipped) {
         sae_backward(s, w);
         scale = clip_scale(grads_norm(s->p, s->n_params), s->cfg.clip);
@@ -167,8 +304,9 @@ const char *sae_step(struct sae *s, struct sae_work *w, const real *x, size_t n,
     }
     s->cfg.adam.t++;
     struct adam_coef c = adam_coef(&s->cfg.adam, lr, scale);
-    if (chunk == 0 || !s->cfg.arch->is_sparse)
-        chunk = s->cfg.arch->is_sparse ? 1 : f;
+    chunk = chunk == 0 ? 1 : chunk;
+    /* pairs read all of both matrices, dense products want whole blocks */
+    chunk = s->cfg.jacobian > 0 ? f : w->is_dense && chunk < SAE_BLOCK_F ? SAE_BLOCK_F : chunk;
     for (size_t f0 = 0; f0 < f; f0 += chunk) {
         size_t f1 = f - f0 < chunk ? f : f0 + chunk;
 
@@ -178,7 +316,17 @@ const char *sae_step(struct sae *s, struct sae_work *w, const real *x, size_t n,
     }
     if (!is_clipped)
         backward_end(s, w);
-    if (s->cfg.arch->has_b_dec)
-        adam_range(&s->p[SAE_B_DEC], 0, s->cfg.d, &c);
+    if (sae_has(s, SAE_B_DEC))
+        adam_range(&s->p[SAE_B_DEC], 0, s->p[SAE_B_DEC].n, &c);
+    if (sae_has(s, SAE_SKIP))
+        adam_range(&s->p[SAE_SKIP], 0, s->p[SAE_SKIP].n, &c);
+    if (s->cfg.norm == SAE_NORM_WRONG_AXIS)
+        normalise_wrong_axis(s);
+    observe(s, w);
     return NULL;
+}
+
+const char *sae_step(struct sae *s, struct sae_work *w, const real *x, size_t n, double lr)
+{
+    return sae_step_to(s, w, x, x, n, lr);
 }

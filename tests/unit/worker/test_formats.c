@@ -190,13 +190,16 @@ static void test_rewritings_leave_the_reconstruction_alone(void **state)
 
 static void test_infers_as_the_architectures_of_this_program_do(void **state)
 {
-    static const char *const archs[] = {"topk", "topk_husai", "relu", "linear"};
+    static const char *const archs[] = {"topk",  "topk_husai", "relu",  "linear", "batchtopk",   "matryoshka",
+                                        "jsae", "jumprelu",   "gated", "gba",    "relu_bricken"};
     char *dir = tmpdir_make(), *path = tmpdir_path(dir, "sae.pt");
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(archs); i++) {
         struct sae_cfg cfg = {.arch = sae_arch_find(archs[i]), .d = D, .f = F, .k = K,
-                              .is_tied = true};
+                              .is_tied = true, .jump = {.bandwidth = 0.1, .theta = 0.15},
+                              .prefixes = {{F / 2, F}, 2, SAE_PREFIX_MEAN}};
+        const struct sae_about about = {.seed = 4, .step = 9, .scale = "none", .factor = 1};
         struct rng r = rng_stream(3, "bias");
         double mean[D] = {0.1, -0.2, 0.3, 0, 0.5, -0.1};
         real x[N * D], got[N * D];
@@ -215,8 +218,9 @@ static void test_infers_as_the_architectures_of_this_program_do(void **state)
             s.p[SAE_B_ENC].data[f] = (real)(0.2 * rng_normal(&r));
         for (size_t k = 0; k < N * D; k++)
             x[k] = (real)rows()[k];
-        assert_true(sae_forward(&s, &work, x, N));
-        assert_ok(sae_save(path, &s, 4, &e), e);
+        s.theta = 0.2;
+        assert_true(sae_use(&s, &work, x, x, N));
+        assert_ok(sae_save(path, &s, &about, &e), e);
         assert_ok(sae_format_read(&m, path, "auto", &exact, &e), e);
         assert_int_equal(m.seed, 4);
         reconstruct(got, &m);

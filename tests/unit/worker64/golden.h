@@ -47,7 +47,7 @@ static inline void golden_fill(struct sae *s, double length)
     for (int f = 0; f < GF; f++)
         s->p[SAE_B_ENC].data[f] = 0.1 * golden_s(3, 1.1, f);
     golden_dir(s->p[SAE_DECODER].data, length);
-    if (s->n_params > SAE_B_DEC)
+    if (sae_has(s, SAE_B_DEC))
         for (int j = 0; j < GD; j++)
             s->p[SAE_B_DEC].data[j] = 0.05 * golden_s(5, 0.6, j);
 }

@@ -1,0 +1,74 @@
+/* sae_train.h - what the files of the kind `sae_train` share. */
+#pragma once
+#include "common/kinds/sae_train.h"
+#include "common/rng.h"
+#include "worker/data/acts.h"
+#include "worker/runner/job.h"
+#include "worker/sae/bias_rule.h"
+#include "worker/sae/sae_input.h"
+#include "worker/sae/sae_io.h"
+
+enum { TRAIN_MEAN_LOSS, TRAIN_MEAN_RECON, TRAIN_MEAN_L0, TRAIN_MEAN_N };
+enum { TRAIN_MARKS_MAX = 64, TRAIN_SAMPLE_ROWS = 4096 };
+
+/* What a checkpoint holds beside the arrays. */
+struct train_state {
+    int64_t step, rows_seen, at; /* at: place in this epoch's order */
+    int64_t adam_t;
+    struct rng order, resample;
+    double sum[TRAIN_MEAN_N];    /* since the last point */
+    int64_t n_sum;
+    double theta;                /* of the SAE */
+    double bias_since[2];        /* of the bias rule */
+};
+
+struct train {
+    struct job *j;
+    const struct sae_train_cfg *cfg;
+    struct acts acts, target;    /* target: the same as acts without that input */
+    bool has_target;
+    struct sae_dict ref;         /* of the consistency penalty; f = 0: none */
+    struct sae_cfg sae_cfg;
+    struct sae sae;
+    struct sae_work work;
+    struct bias_rule rule;
+    bool has_rule;
+    enum sae_input_mode input;
+    double factor;               /* of a scalar input mode; 1 once it is folded */
+    struct train_state st;
+    size_t batch;
+    int64_t n_steps, per_epoch, every;
+    int64_t marks[TRAIN_MARKS_MAX]; /* steps with a checkpoint of their own */
+    size_t n_marks;
+    uint32_t *perm;              /* [n] order of this epoch */
+    double *last;                /* [per_epoch, at most n_steps] losses of the last steps */
+    uint32_t *last_n;            /* their rows */
+    size_t n_last;
+    real *rows, *wanted;         /* [batch,d], [batch,o] */
+    real *shift, *scale;         /* [batch] of the input mode */
+    double *mean, *e_sum;        /* [o] of the target */
+    uint64_t *count;             /* [f] rows on which a feature is active */
+    double *density;             /* [f] */
+    real *sample;                /* [sample_n, d]: median, resampling */
+    double *sample_w;            /* [sample_n] */
+    size_t sample_n;
+    float *cost;                 /* [f, ref.f] of the assignment */
+    double train_s;
+    int64_t rows_before;         /* seen by earlier attempts */
+};
+
+/* sae_train_plan.c: knobs and inputs to sizes.  Close with train_close(). */
+MUST_CHECK enum err_code train_prepare(struct train *t, struct job *j, struct err *e);
+void train_close(struct train *t);
+size_t train_bytes(const struct train *t);
+void train_memory(struct train *t);
+/* sae_train_rows.c: rows of the input, as the SAE sees them. */
+void train_row(struct train *t, size_t i, size_t row);
+void train_means(struct train *t);     /* column means of the target */
+void train_b_dec(struct train *t, double *start); /* where b_dec starts; uses the sample */
+size_t train_resample(struct train *t);
+/* sae_train_report.c */
+void train_report_diverged(struct train *t, const char *bad);
+void train_report_course(struct train *t);
+MUST_CHECK enum err_code train_report(struct train *t, struct err *e);
+MUST_CHECK enum err_code train_save_sae(struct train *t, const char *path, struct err *e);
