@@ -24,6 +24,7 @@ struct run {
     struct start_opts start;
     const char *progress;
     int64_t n_agents;
+    double storage_wait_s;
     bool dry_run;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
@@ -105,6 +106,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .profile = r->start.profile,
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
+                       .storage_wait_s = r->storage_wait_s,
                        .drain = &want_drain};
     enum progress_mode mode;
     enum err_code rc;
@@ -228,11 +230,12 @@ static int plan_instead(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run r = {.n_agents = 0, .start = {.rearm = true}};
+    struct run r = {.storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
         START_OPTIONS(&r.start, &results),
+        OPT_DUR("storage-wait", 0, &r.storage_wait_s, "TIME", STORAGE_WAIT_HELP),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
         OPT_FLAG("dry-run", 0, &r.dry_run, "show the plan and touch nothing, as `saegrid plan`"),
     };

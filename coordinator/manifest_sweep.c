@@ -291,3 +291,21 @@ enum err_code manifest_add_sweep(struct manifest *m, const struct spec *s, int64
     buf_free(&a.context);
     return rc ? err_wrap(e, "sweep %s", s->name) : ERR_OK;
 }
+
+enum err_code manifest_find_sweep(struct manifest *m, const struct spec *s, int64_t *sweep_id,
+                                  int64_t *n_jobs, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_SWEEP_FIND, &row, e, "t", s->name);
+
+    *sweep_id = *n_jobs = 0;
+    if (rc || !row)
+        return rc;
+    if (sqlite3_column_bytes(row, 1) == 32 && memcmp(sqlite3_column_blob(row, 1), s->digest, 32) == 0 &&
+        sqlite3_column_int(row, 3)) {
+        *sweep_id = m->sweep = sqlite3_column_int64(row, 0);
+        *n_jobs = sqlite3_column_int64(row, 4);
+    }
+    db_done(row);
+    return ERR_OK;
+}

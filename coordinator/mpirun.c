@@ -70,6 +70,8 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     add_all(l, (const char *const[]){"serve", "--results", m->results, "--progress", m->progress,
                                      "--status", status, "--term", "15", NULL});
     add_number(l, "--parent", (long long)getpid());
+    add_number(l, "--storage-wait", (long long)(m->storage_wait_s + 0.5));
+    add(l, "--recorded");
     if (m->goes_on)
         add(l, "--go-on");
     if (m->profile)

@@ -17,6 +17,7 @@ struct mpirun {
     const struct opts_list *sets;
     const char *progress;
     int n_agents;
+    double storage_wait_s;
     bool goes_on;                          /* a restart: quarantined jobs stay so */
     const volatile sig_atomic_t *drain;    /* 0; 1: drain; 2: now */
 };
