@@ -11,7 +11,8 @@
 #include "coordinator/serve_internal.h"
 
 enum {
-    DATAGRAMS_MAX = 4096,      /* a turn */
+    DATAGRAMS_MAX = 4096,      /* a turn; and not more events, so that agents compute while we */
+    EVENTS_TURN = 1024,        /* store, each at its time */
     BUSY_US = 20000,           /* after the last event: poll every 0.1 ms for so long, */
     WARM_US = 1000000,         /* then every ms, after 1 s every 5 ms, after 5 s every 20 ms, */
     COLD_US = 30000000,        /* after 30 s every 50 ms */
@@ -151,7 +152,8 @@ static void receive(struct serve *s)
     size_t n;
     int from;
 
-    for (int i = 0; i < DATAGRAMS_MAX && s->link->ops->poll(s->link, &from, &data, &n); i++) {
+    for (int i = 0; i < DATAGRAMS_MAX && s->out.n_events < EVENTS_TURN &&
+                    s->link->ops->poll(s->link, &from, &data, &n); i++) {
         struct proto_reader r = proto_read(data, n);
         if (from <= 0 || from >= s->link->size)
             continue;
