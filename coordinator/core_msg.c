@@ -89,6 +89,7 @@ static void on_progress(struct core *c, int rank, const struct msg_PROGRESS *m, 
         return;
     }
     renew(c, rank, job, now_ms);
+    core_lease_of(c, job)->is_begun = true;
     int64_t step = m->step < UINT32_MAX ? m->step : UINT32_MAX;
     if (step > core_lease_of(c, job)->step_start) /* a resumed job starts with its old step */
         core_lease_of(c, job)->has_progress = true;
