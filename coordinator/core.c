@@ -430,6 +430,14 @@ int core_n_agents(const struct core *c)
     return n;
 }
 
+bool core_all_left(const struct core *c)
+{
+    for (int r = 1; r < c->sched.n_ranks; r++)
+        if (!c->sched.ranks[r].has_left)
+            return false;
+    return c->sched.n_ranks > 1;
+}
+
 int core_n_refused(const struct core *c)
 {
     int n = 0;

@@ -162,7 +162,9 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
     if (k->is_refused)
         return;
     if (!k->is_up) { /* it was given up, or we are new: it says HELLO again */
-        if (m->type != MSG_BYE)
+        if (m->type == MSG_BYE)
+            k->has_left = true;
+        else
             core_reply(o, (struct core_reply){.rank = rank, .type = MSG_BEAT, .arg = 0});
         if (m->type != MSG_RESULT)
             return;

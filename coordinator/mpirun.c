@@ -243,6 +243,19 @@ static enum err_code start_and_watch(struct watch *w, const char *mpirun, const 
     return rc;
 }
 
+/* mpirun itself says only that one of its ranks never came. */
+static enum err_code check_agent(const char *bin, struct err *e)
+{
+    struct buf path = {0};
+    enum err_code rc = ERR_OK;
+
+    buf_fmt(&path, "%s/saegrid-agent", bin);
+    if (access(path.data, X_OK))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    buf_free(&path);
+    return rc;
+}
+
 enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int *exit_code,
                          struct err *e)
 {
@@ -254,6 +267,8 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
+    if (!rc)
+        rc = check_agent(bin.data, e);
     if (!rc) {
         buf_fmt(&status, "%s/saegrid-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         int fd = mkostemp(status.data, O_CLOEXEC);

@@ -209,7 +209,8 @@ static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
                        "coordinator: install the same on all nodes");
         return true;
     }
-    if (s->alone_since_ms && serve_now_ms(s) - s->alone_since_ms > ALONE_MS) {
+    if (core_all_left(&s->core) ||
+        (s->alone_since_ms && serve_now_ms(s) - s->alone_since_ms > ALONE_MS)) {
         *why = err_set(e, ERR_UNAVAILABLE, "no agent is left, and %zu jobs are to go",
                        core_n(&s->core, JOB_WAITING) + core_n(&s->core, JOB_READY));
         return true;

@@ -141,22 +141,19 @@ static enum err_code serve(int *argc, char ***argv, const char *results, struct 
     struct buf runner = {0};
     struct link link;
     char host[256] = "";
-    enum err_code rc = find_runner(&runner, e);
+    enum err_code rc = link_mpi_open(&link, argc, argv, e);
 
-    if (!rc)
-        rc = link_mpi_open(&link, argc, argv, e);
-    if (rc) {
-        buf_free(&runner);
+    if (rc)
         return rc;
-    }
+    rc = find_runner(&runner, e); /* if it is missing, the coordinator hears our farewell */
     gethostname(host, sizeof host - 1);
     config.host = host;
     config.runner = runner.data;
     agent_init(&a, &config, &link, &clock_system);
     signals_install();
-    if (link.size < 2)
+    if (!rc && link.size < 2)
         rc = err_set(e, ERR_USAGE, "an agent needs a coordinator: start it under mpirun, see --help");
-    else
+    if (!rc)
         work(&a);
     leave(&a);
     if (!rc && a.why)
