@@ -21,7 +21,7 @@ void buf_add(struct buf *b, const void *data, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vfmt(struct buf *b, const char *fmt, va_list ap);
+void buf_vfmt(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_f64(struct buf *b, double v);    /* round trip; v must be finite */
 void buf_json(struct buf *b, const char *s); /* quoted and escaped JSON string */
 void buf_reset(struct buf *b);            /* empty, keeps the memory */

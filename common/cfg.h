@@ -29,7 +29,8 @@ enum cfg_type {
     CFG_STR,  /* const char *; any UTF-8 text, "" allowed */
     CFG_ENUM, /* const char *, one of the choices */
     CFG_DUR,  /* double, seconds; text 90, 90s, 30m, 2h, 1d */
-    CFG_MEM   /* int64_t, bytes; text 512M, 4G (powers of 1024) */
+    CFG_MEM,  /* int64_t, bytes; text 512M, 4G (powers of 1024) */
+    CFG_PATH  /* const char *: a file or folder; in a job "sha256:<hex> <path>", see pathid.h */
 };
 
 #define CFG_TYPE_I64  int64_t
@@ -39,6 +40,7 @@ enum cfg_type {
 #define CFG_TYPE_ENUM const char *
 #define CFG_TYPE_DUR  double
 #define CFG_TYPE_MEM  int64_t
+#define CFG_TYPE_PATH const char *
 #define CFG_MEMBER(type, name, deflt, min, max, unit, help) CFG_TYPE_##type name;
 #define CFG_ROW(type, name, deflt, min, max, unit, help)                                           \
     {CFG_##type, #name, deflt, (double)(min), (double)(max), unit, help,                           \
@@ -83,6 +85,7 @@ MUST_CHECK enum err_code cfg_from_json(const struct cfg_field *fields, size_t n,
                                        struct err *e);
 void cfg_text(const struct cfg_field *f, const void *base, struct buf *out); /* canonical text */
 void cfg_free(struct cfg_strings *keep);
+bool cfg_is_text(enum cfg_type t); /* its value is a string: STR, ENUM, PATH */
 /* Canonical text as a JSON value: numbers and booleans bare, strings quoted. */
 void cfg_json_value(const struct cfg_field *f, const char *canon, struct buf *out);
 const char *cfg_type_name(enum cfg_type t); /* "integer", "number", ... */

@@ -47,6 +47,7 @@ enum err_code cfg_set(const struct cfg_field *f, void *base, const char *text,
         break;
     case CFG_STR:
     case CFG_ENUM:
+    case CFG_PATH:
         *(const char **)at = keep_string(keep, buf_steal(&b));
         if (!*(const char **)at)
             rc = err_set(e, ERR_NOMEM, "%s: out of memory", f->name);
@@ -132,6 +133,7 @@ void cfg_text(const struct cfg_field *f, const void *base, struct buf *out)
         break;
     case CFG_STR:
     case CFG_ENUM:
+    case CFG_PATH:
         s = *(const char *const *)at;
         buf_str(out, s ? s : "");
         break;
@@ -148,7 +150,7 @@ void cfg_free(struct cfg_strings *keep)
 
 void cfg_json_value(const struct cfg_field *f, const char *canon, struct buf *out)
 {
-    if (f->type == CFG_STR || f->type == CFG_ENUM)
+    if (cfg_is_text(f->type))
         buf_json(out, canon);
     else
         buf_str(out, canon);

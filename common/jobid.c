@@ -24,7 +24,7 @@ void jobid_text(struct buf *out, const struct job_kind *kind, const struct jobid
             buf_str(out, jobid_hex(hex, k->from));
             buf_char(out, '.');
         }
-        buf_str(out, k->canon);
+        buf_add(out, k->canon, k->len ? k->len : strlen(k->canon));
         buf_char(out, '\n');
     }
     for (size_t i = 0; i < n_inputs; i++) {

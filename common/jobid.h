@@ -6,7 +6,8 @@
  *   knob k=4
  *   value k=<64 hex>.k_sharp        a knob whose value another job decides
  *   input acts <64 hex>             in the order of the kind's input rows; gathered ones in order
- * Knob text comes from cfg_canon and holds no newline (checked).
+ * Knob text comes from cfg_canon and holds no newline (checked).  Of a file only the digest counts:
+ *   knob path=sha256:<64 hex>
  */
 #pragma once
 #include "common/buf.h"
@@ -19,6 +20,7 @@ struct jobid {
 struct jobid_knob {
     const char *name, *canon;       /* sorted by name; defaults already left out */
     const struct jobid *from;       /* set: the value comes from this job's `canon` field */
+    size_t len;                     /* of a path: only this much of canon, its digest; else 0 */
 };
 struct jobid_input {
     const char *name;

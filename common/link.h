@@ -32,4 +32,6 @@ struct link_ops {
 
 MUST_CHECK enum err_code link_mpi_open(struct link *l, int *argc, char ***argv, struct err *e);
 void link_mpi_version(char *out, size_t n);   /* "Open MPI v4.1.4"; needs no open link */
+bool link_mpi_has_ulfm(void);                 /* the library can report lost ranks (Open MPI 5) */
 bool link_under_mpirun(void);                 /* started by mpirun, srun or alike */
+int link_launch_rank(void);                   /* our rank as the launcher says it; -1: unknown */

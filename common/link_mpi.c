@@ -21,6 +21,12 @@
 
 #include "common/proto.h"
 
+#if defined(OMPI_HAVE_MPI_EXT_FTMPI) && OMPI_HAVE_MPI_EXT_FTMPI
+#define HAS_ULFM 1
+#else
+#define HAS_ULFM 0
+#endif
+
 enum { TAG = 7, FINALIZE_S = 5, TEST_PER_POLL = 32 };
 
 struct pending {
@@ -52,9 +58,27 @@ void link_mpi_version(char *out, size_t n)
     out[n - 1] = '\0';
 }
 
+bool link_mpi_has_ulfm(void)
+{
+#if HAS_ULFM
+    return true;
+#else
+    return false;
+#endif
+}
+
 bool link_under_mpirun(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK");
+}
+
+int link_launch_rank(void)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+
+    if (!rank)
+        rank = getenv("PMIX_RANK");
+    return rank && *rank >= '0' && *rank <= '9' ? atoi(rank) : -1;
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -172,7 +196,7 @@ static void mpi_forget(struct link *l, int rank)
 
 static int mpi_lost(struct link *l)
 {
-#if defined(OMPI_HAVE_MPI_EXT_FTMPI) && OMPI_HAVE_MPI_EXT_FTMPI
+#if HAS_ULFM
     struct state *s = l->state;
     MPI_Group failed, world;
     int n = 0, found = -1;

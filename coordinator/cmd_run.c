@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/link.h"
 #include "common/proc.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
@@ -25,9 +26,11 @@ struct run {
     const char *progress;
     int64_t n_agents;
     double storage_wait_s;
-    bool dry_run;
+    double term_s;
+    bool dry_run, ulfm;
     char *results;         /* absolute */
     const char *sweep;     /* its name */
+    const char *expected;  /* what its author expected to see; may be NULL */
     int64_t sweep_id, n_jobs, n_new;
     int64_t start_ms;
 };
@@ -107,6 +110,8 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
                        .storage_wait_s = r->storage_wait_s,
+                       .term_ms = (int64_t)(r->term_s * 1000),
+                       .has_ulfm = r->ulfm,
                        .drain = &want_drain};
     enum progress_mode mode;
     enum err_code rc;
@@ -148,6 +153,8 @@ static enum err_code report(const struct run *r, const struct summary *sum, bool
     if (!rc)
         rc = summary_failures(q, r->sweep, &out, e);
     query_close(q);
+    if (out.len && r->expected && *r->expected)
+        buf_fmt(&out, "Expected: %s\n", r->expected);
     if (out.len)
         buf_char(&out, '\n');
     buf_fmt(&out, "%s: ", r->sweep);
@@ -169,6 +176,7 @@ static enum err_code run(struct run *r, const struct spec *spec, int *code, stru
     int exit_code = 0;
 
     r->sweep = spec->name;
+    r->expected = spec->expected;
     if (record(r, spec, e) || look(r, &sum, e))
         return e->code;
     bool was_idle = sum.n_open == 0;
@@ -193,7 +201,7 @@ static int check_and_run(struct run *r)
     r->start_ms = clock_ms(&clock_system);
     enum err_code rc = start_spec(&r->start, &spec, &errors, &e);
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         code = err_exit_code(rc);
     } else if (rc || run(r, spec, &code, &e)) {
         code = cmd_fail("run", &e);
@@ -230,13 +238,15 @@ static int plan_instead(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run r = {.storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
+    struct run r = {.term_s = 15, .storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
         START_OPTIONS(&r.start, &results),
         OPT_DUR("storage-wait", 0, &r.storage_wait_s, "TIME", STORAGE_WAIT_HELP),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
+        OPT_DUR("term", 0, &r.term_s, "TIME", "an agent that is silent for so long is lost (15s)"),
+        OPT_FLAG("ulfm", 0, &r.ulfm, "let Open MPI 5 report a killed agent at once"),
         OPT_FLAG("dry-run", 0, &r.dry_run, "show the plan and touch nothing, as `saegrid plan`"),
     };
     const struct opts_cmd cmd = {
@@ -257,6 +267,12 @@ int cmd_run(int argc, char **argv)
         r.n_agents = proc_cores();
     if (r.n_agents < 1 || r.n_agents > 4096) {
         err_set(&e, ERR_USAGE, "-j %" PRId64 ": not in [1, 4096]", r.n_agents);
+        rc = cmd_fail("run", &e);
+    } else if (!(r.term_s >= 1 && r.term_s <= 86400)) {
+        err_set(&e, ERR_USAGE, "--term %g: not in [1s, 1d]", r.term_s);
+        rc = cmd_fail("run", &e);
+    } else if (r.ulfm && !link_mpi_has_ulfm()) {
+        err_set(&e, ERR_USAGE, "--ulfm: not in this build's MPI, Open MPI 5 has it");
         rc = cmd_fail("run", &e);
     } else {
         rc = r.dry_run ? plan_instead(&r) : check_and_run(&r);

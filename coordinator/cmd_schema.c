@@ -82,6 +82,9 @@ static void value_of(struct jsonw *w, const struct cfg_field *f)
     case CFG_ENUM:
         choices(w, f->unit);
         break;
+    case CFG_PATH:
+        pair(w, "type", "string");
+        break;
     case CFG_STR:
         jw_key(w, "type");
         jw_raw(w, "[\"string\", \"number\", \"boolean\", \"object\"]");

@@ -1,13 +1,15 @@
 /* cmd_serve.c - `saegrid serve SPEC`: the coordinator, rank 0 of an MPI job whose other ranks are
- * saegrid-agent.
+ * saegrid-agent.  Started as such a rank, this program becomes the agent beside it.
  *
  * MPI is opened first when we are under a launcher: whatever is wrong with the sweep, the agents
  * must hear that it is over.  The farewell never waits for a lost rank.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -107,7 +109,7 @@ static enum err_code serve_sweep(const struct serve_cmd *c, const struct start *
     if (link->size < 2)
         return err_set(e, ERR_USAGE,
                        "jobs are to be done, but there are no agents: use `saegrid run`, or "
-                       "mpirun -n 1 saegrid serve SPEC : -n 4 saegrid-agent");
+                       "mpirun -n 5 saegrid serve SPEC");
     rc = serve_open(&s, &config, st->manifest, link, &clock_system, e);
     if (rc)
         return rc;
@@ -126,7 +128,7 @@ static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *l
     enum err_code rc = start_spec(&c->start, &spec, &errors, e);
 
     if (rc && errors.len) {
-        fprintf(stderr, "%s\n", errors.data);
+        fputs(errors.data, stderr);
         err_set(e, rc, "%s: not a valid sweep", c->start.path);
     }
     buf_free(&errors);
@@ -140,24 +142,46 @@ static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *l
     return rc;
 }
 
+/* Rank 1 and on: saegrid-agent takes over, unless it cannot be started.  MPI is not open yet. */
+static enum err_code become_agent(const struct serve_cmd *c, struct err *e)
+{
+    struct buf path = {0};
+    enum err_code rc = fs_exe_dir(&path, e);
+
+    if (!rc) {
+        buf_str(&path, "/saegrid-agent");
+        execl(path.data, path.data, "--results", c->start.results, (char *)NULL);
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    }
+    buf_free(&path);
+    return rc;
+}
+
 static int serve(struct serve_cmd *c, int *argc, char ***argv)
 {
     bool is_mpi = link_under_mpirun();
     struct link link = {.size = 1};
-    struct err e = {0};
+    struct err e = {0}, ignored;
+    enum err_code rc = ERR_OK;
     int code = 0;
 
-    if (is_mpi && link_mpi_open(&link, argc, argv, &e))
+    if (link_launch_rank() > 0)
+        rc = become_agent(c, &e);
+    else
+        tell_status(c, "pid", (int)getpid());
+    if (is_mpi && link_mpi_open(&link, argc, argv, rc ? &ignored : &e))
         return cmd_fail("serve", &e);
     signals_install();
-    enum err_code rc = link.rank == 0
-                           ? prepare_and_serve(c, &link, &code, &e)
-                           : err_set(&e, ERR_USAGE, "must be rank 0, with saegrid-agent as the others");
+    if (!rc && link.rank == 0)
+        rc = prepare_and_serve(c, &link, &code, &e);
+    else if (!rc)
+        rc = err_set(&e, ERR_USAGE, "only rank 0 can serve: start saegrid-agent as the others");
     if (rc)
         code = cmd_fail("serve", &e);
     if (rc && is_mpi && link.rank == 0)
         serve_shutdown(&link, &clock_system, SHUTDOWN_MS, NULL);
-    tell_status(c, "exit", code);
+    if (link.rank == 0)
+        tell_status(c, "exit", code);
     if (c->status)
         code = 0; /* told already; mpirun has words of its own for anything else */
     if (is_mpi && !link.ops->close(&link))
@@ -182,7 +206,8 @@ int cmd_serve(int argc, char **argv)
     const struct opts_cmd cmd = {
         "serve", "SPEC",
         "Coordinate a sweep: rank 0 of an MPI job.\n\n"
-        "  mpirun --enable-recovery --bind-to none -n 1 saegrid serve SPEC : -n 8 saegrid-agent\n\n"
+        "  mpirun --enable-recovery --bind-to none -n 9 saegrid serve SPEC\n\n"
+        "Ranks from 1 on become agents: the saegrid-agent beside this program.\n"
         "SIGUSR1 or SIGINT stops after checkpoints, twice or SIGTERM stops now; the same command goes on.",
         rows, ARRAY_LEN(rows), 1, 1};
     struct opts_args args;
@@ -195,7 +220,6 @@ int cmd_serve(int argc, char **argv)
     c.start.rearm = !c.goes_on;
     if (c.term_s < 1)
         c.term_s = 1;
-    tell_status(&c, "pid", (int)getpid());
     rc = serve(&c, &argc, &argv);
     opts_free(&args);
     opts_list_free(&c.start.sets);

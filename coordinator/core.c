@@ -310,6 +310,7 @@ void core_tick(struct core *c, int64_t now_ms, struct core_out *o)
     if (now_ms < c->next_scan_ms)
         return;
     c->next_scan_ms = now_ms + c->config.term_ms / 20;
+    core_free_hosts(c, now_ms, o);
     for (int r = 1; r < c->sched.n_ranks; r++)
         if (c->sched.ranks[r].is_up && now_ms - c->sched.ranks[r].seen_ms > c->config.term_ms)
             core_rank_lost(c, r, now_ms, o);
@@ -342,7 +343,7 @@ void core_grant(struct core *c, int64_t now_ms, struct core_out *o)
 {
     uint32_t job;
 
-    if (c->is_draining || !c->queue.n_ready)
+    if (c->is_draining || c->is_paused || !c->queue.n_ready)
         return;
     sched_begin(&c->sched);
     for (;;) {

@@ -46,7 +46,7 @@ struct core {
     struct core_config config;
     struct queue queue;
     struct sched sched;
-    bool is_draining;
+    bool is_draining, is_paused;
     uint32_t unclaimed;    /* first lease of no rank */
     uint32_t n_started;    /* jobs that core_start has looked at */
     int64_t next_scan_ms;
@@ -84,6 +84,10 @@ void core_grant_skipped(struct core *c, int64_t job, int64_t cause, struct core_
 
 void core_cancel(struct core *c, int64_t job, int64_t now_ms,
                  struct core_out *o);                             /* no-op if final */
+/* No more grants until it is taken back; running jobs go on.  No-op if it is so already. */
+void core_pause(struct core *c, bool is_paused, const char *sweep, struct core_out *o);
+/* A raised priority raises that of what the job waits for; how many changed. */
+size_t core_priority(struct core *c, int64_t job, int priority, int64_t now_ms, struct core_out *o);
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 

@@ -23,5 +23,9 @@ struct core_end {
 };
 void core_attempt_ended(struct core *c, uint32_t job, const struct core_end *end, int64_t now_ms,
                         struct core_out *o);
+/* core_hold.c: how an attempt ended on the rank's host; hosts whose time is over. */
+void core_note_host(struct core *c, int rank, int64_t job, enum err_class class, int64_t now_ms,
+                    struct core_out *o);
+void core_free_hosts(struct core *c, int64_t now_ms, struct core_out *o);
 struct lease *core_lease_of(struct core *c, uint32_t job);
 uint32_t *core_lease_head(struct core *c, int rank);

@@ -133,6 +133,8 @@ static void on_result(struct core *c, int rank, const struct msg_RESULT *m, int6
     end.facts.class = (enum err_class)m->outcome;
     end.facts.is_oom = m->is_oom != 0;
     core_attempt_ended(c, job, &end, now_ms, o);
+    if (!end.facts.is_oom && c->queue.jobs[job].n_infra <= 1) /* else it may be the job's fault */
+        core_note_host(c, rank, m->job, end.facts.class, now_ms, o);
 }
 
 static void on_bye(struct core *c, int rank, int64_t now_ms, struct core_out *o)

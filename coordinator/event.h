@@ -33,6 +33,11 @@ enum event_type {
     EVENT_STALE,       /* a result of an old epoch: recorded, not applied */
     EVENT_AGENT_UP,    /* rank, host, pid */
     EVENT_AGENT_LOST,
+    EVENT_PAUSE,       /* no job: message = sweep; no grants until EVENT_RESUME */
+    EVENT_RESUME,
+    EVENT_PRIORITY,    /* no job: cause = whose, message = the number; moves nothing */
+    EVENT_HOST_HELD,   /* no job: host, not_before_ms = until when it gets no jobs */
+    EVENT_HOST_FREED,
     EVENT_TYPE_COUNT
 };
 

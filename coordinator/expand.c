@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/expand.h"
+#include "common/pathid.h"
 #include "coordinator/spec_internal.h"
 
 struct expansion {
@@ -173,7 +174,7 @@ static size_t id_knobs(const struct expansion *x, int stage, uint64_t row, struc
         if (!k->is_in_id)
             continue;
         if (k->from == KNOB_VALUE) {
-            out[n++] = (struct jobid_knob){k->field->name, k->canon, value_id(x, k->field->name)};
+            out[n++] = (struct jobid_knob){k->field->name, k->canon, value_id(x, k->field->name), 0};
             continue;
         }
         if (k->from == KNOB_DEFAULT && !k->is_like)
@@ -181,6 +182,7 @@ static size_t id_knobs(const struct expansion *x, int stage, uint64_t row, struc
         out[n].name = k->field->name;
         out[n].canon = knobs_text(x->s, stage, row, knob, texts[n]);
         out[n].from = NULL;
+        out[n].len = k->field->type == CFG_PATH && out[n].canon ? pathid_len(out[n].canon) : 0;
         n += out[n].canon && strcmp(out[n].canon, k->deflt) != 0;
     }
     return n;

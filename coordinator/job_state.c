@@ -58,7 +58,8 @@ const char *event_type_name(enum event_type t)
 {
     static const char *const names[EVENT_TYPE_COUNT] = {
         "ready", "grant",  "done",    "retry", "fail",     "quarantine",
-        "skip",  "cancel", "requeue", "stale", "agent_up", "agent_lost"};
+        "skip",  "cancel", "requeue", "stale", "agent_up", "agent_lost",
+        "pause", "resume", "priority", "host_held", "host_freed"};
 
     return t < EVENT_TYPE_COUNT ? names[t] : "?";
 }

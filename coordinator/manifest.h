@@ -87,5 +87,42 @@ MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const
 MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,
                                                  int64_t *cause, struct err *e);
 
+/* Orders from outside.  A target is a job, a stage or a whole sweep, by row id. */
+enum target_type { TARGET_JOB, TARGET_STAGE, TARGET_SWEEP };
+struct job_target {
+    enum target_type type;
+    int64_t id;
+};
+/* Its jobs' row ids, ascending; *ids is the caller's to free, also on failure. */
+MUST_CHECK enum err_code manifest_target(struct manifest *m, const struct job_target *t, int64_t **ids,
+                                         size_t *n, struct err *e);
+MUST_CHECK enum err_code manifest_is_paused(struct manifest *m, int64_t sweep_id, bool *out,
+                                            struct err *e);
+/* State, epoch and priority of one job; ERR_NOT_FOUND. */
+MUST_CHECK enum err_code manifest_job_now(struct manifest *m, int64_t job, struct manifest_job *out,
+                                          struct err *e);
+
 /* Relative links in the sweep's folder to results that live in another sweep's. */
 MUST_CHECK enum err_code manifest_links(struct manifest *m, int64_t sweep_id, struct err *e);
+
+/* --- for `saegrid check --repair` (repair.h) --- */
+struct manifest_owner {
+    int64_t job;               /* 0: no job has this digest */
+    int64_t epoch;
+    enum job_state state;
+    struct buf dir;            /* its folder relative to results; caller frees */
+};
+MUST_CHECK enum err_code manifest_owner(struct manifest *m, const char *job_hex,
+                                        struct manifest_owner *out, struct err *e);
+/* A job that never ran takes over a folder that is its own by digest but not by name. */
+struct manifest_home {
+    const char *sweep, *stage, *run_name;
+};
+MUST_CHECK enum err_code manifest_adopt(struct manifest *m, int64_t job, const struct manifest_home *home,
+                                        bool *is_adopted, struct err *e);
+/* Jobs that wait although their folder is complete are done; `tell` hears of each, with `bad` set
+ * if the folder cannot be read. */
+MUST_CHECK enum err_code manifest_take_up(struct manifest *m, int64_t wall_ms,
+                                          void (*tell)(void *ctx, const char *dir, const char *bad),
+                                          void *ctx, struct err *e);
+MUST_CHECK enum err_code manifest_links_all(struct manifest *m, struct err *e);

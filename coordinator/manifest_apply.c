@@ -17,7 +17,7 @@ static const char *const outcomes[EVENT_TYPE_COUNT] = {
 
 static bool is_about_job(enum event_type t)
 {
-    return t != EVENT_STALE && t != EVENT_AGENT_UP && t != EVENT_AGENT_LOST;
+    return t <= EVENT_REQUEUE;
 }
 
 static const char *class_text(const struct event *ev)
@@ -156,6 +156,10 @@ static enum err_code apply_one(struct manifest *m, const struct event *ev, struc
     struct now now = {0};
     enum err_code rc = add_event(m, ev, e);
 
+    if (!rc && (ev->type == EVENT_PAUSE || ev->type == EVENT_RESUME))
+        rc = db_run(m, ST_SWEEP_PAUSE, e, "ti", ev->message, (int64_t)(ev->type == EVENT_PAUSE));
+    else if (!rc && ev->type == EVENT_PRIORITY)
+        rc = db_run(m, ST_JOB_PRIORITY, e, "it", ev->cause, ev->message);
     if (rc || !is_about_job(ev->type))
         return rc;
     rc = move(m, ev, &now, e);

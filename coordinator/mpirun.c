@@ -54,21 +54,18 @@ static void add_number(struct list *l, const char *name, long long n)
     add(l, text);
 }
 
-static void add_program(struct list *l, const char *bin, const char *name)
-{
-    struct buf b = {0};
-
-    buf_fmt(&b, "%s/%s", bin, name);
-    add(l, b.data);
-    buf_free(&b);
-}
-
 static void add_serve(struct list *l, const struct mpirun *m, const char *bin, const char *status)
 {
-    add_number(l, "-n", 1);
-    add_program(l, bin, "saegrid");
+    struct buf program = {0};
+
+    buf_fmt(&program, "%s/saegrid", bin);
+    add(l, program.data);
+    buf_free(&program);
     add_all(l, (const char *const[]){"serve", "--results", m->results, "--progress", m->progress,
-                                     "--status", status, "--term", "15", NULL});
+                                     "--status", status, NULL});
+    char term[32];
+    snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
+    add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
     add_number(l, "--storage-wait", (long long)(m->storage_wait_s + 0.5));
     add(l, "--recorded");
@@ -92,11 +89,10 @@ char **mpirun_argv(const struct mpirun *m, const char *mpirun, const char *bin,
     add(&l, mpirun);
     add_all(&l, flags);
     add(&l, is_4 ? "self,vader,tcp" : "self,sm,tcp");
+    if (m->has_ulfm)
+        add_all(&l, (const char *const[]){"--with-ft", "ulfm", NULL});
+    add_number(&l, "-n", m->n_agents + 1LL); /* rank 0 serves, the others become agents */
     add_serve(&l, m, bin, status);
-    add(&l, ":");
-    add_number(&l, "-n", m->n_agents);
-    add_program(&l, bin, "saegrid-agent");
-    add_all(&l, (const char *const[]){"--results", m->results, NULL});
     return l.v;
 }
 
@@ -221,6 +217,27 @@ static void watch_once(struct watch *w)
     }
 }
 
+/* The ranks look for these themselves, but what they find missing shows late. */
+static enum err_code find_others(const char *bin, struct err *e)
+{
+    const char *runner = getenv("SAEGRID_RUNNER");
+    struct buf path = {0};
+    enum err_code rc = ERR_OK;
+
+    buf_fmt(&path, "%s/saegrid-agent", bin);
+    if (access(path.data, X_OK) == 0) {
+        buf_reset(&path);
+        if (runner && *runner)
+            buf_str(&path, runner);
+        else
+            buf_fmt(&path, "%s/saegrid-runner", bin);
+    }
+    if (access(path.data, X_OK))
+        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
+    buf_free(&path);
+    return rc;
+}
+
 static enum err_code start_and_watch(struct watch *w, const char *mpirun, const char *bin,
                                      struct err *e)
 {
@@ -243,19 +260,6 @@ static enum err_code start_and_watch(struct watch *w, const char *mpirun, const 
     return rc;
 }
 
-/* mpirun itself says only that one of its ranks never came. */
-static enum err_code check_agent(const char *bin, struct err *e)
-{
-    struct buf path = {0};
-    enum err_code rc = ERR_OK;
-
-    buf_fmt(&path, "%s/saegrid-agent", bin);
-    if (access(path.data, X_OK))
-        rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", path.data, strerror(errno));
-    buf_free(&path);
-    return rc;
-}
-
 enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int *exit_code,
                          struct err *e)
 {
@@ -268,7 +272,7 @@ enum err_code mpirun_run(const struct mpirun *m, const struct clock *clock, int 
     if (!rc)
         rc = fs_exe_dir(&bin, e);
     if (!rc)
-        rc = check_agent(bin.data, e);
+        rc = find_others(bin.data, e);
     if (!rc) {
         buf_fmt(&status, "%s/saegrid-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         int fd = mkostemp(status.data, O_CLOEXEC);

@@ -1,4 +1,6 @@
-/* mpirun.h - starts `mpirun serve : agents` on this node and watches it to its end.
+/* mpirun.h - starts `mpirun saegrid serve` on this node, whose ranks from 1 on become agents, and
+ * watches it to its end.  One program for all ranks, since mpirun of some builds of Open MPI 5
+ * crashes on two (open-mpi/ompi issue 13303).
  *
  * mpirun runs in a process group of its own, so that a terminal's Ctrl-C reaches only us.  Its
  * exit code says nothing in recovery mode, and on several nodes it may never end: the
@@ -18,6 +20,8 @@ struct mpirun {
     const char *progress;
     int n_agents;
     double storage_wait_s;
+    int64_t term_ms;                       /* an agent that is silent for so long is lost */
+    bool has_ulfm;                         /* mpirun --with-ft ulfm: link_mpi_has_ulfm() */
     bool goes_on;                          /* a restart: quarantined jobs stay so */
     const volatile sig_atomic_t *drain;    /* 0; 1: drain; 2: now */
 };

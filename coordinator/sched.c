@@ -49,6 +49,11 @@ static bool is_usable(const struct rank *r)
     return r->is_up && !r->is_refused && r->capacity > 0;
 }
 
+static bool is_held(const struct sched *s, const struct rank *r)
+{
+    return s->hosts[r->host].hold.is_held;
+}
+
 static bool is_idle(const struct rank *r)
 {
     return is_usable(r) && r->n_held == 0 && r->lent_to < 0;
@@ -62,7 +67,7 @@ void sched_begin(struct sched *s)
     }
     for (int r = 1; r < s->n_ranks; r++) {
         struct rank *k = &s->ranks[r];
-        if (!is_usable(k))
+        if (!is_usable(k) || is_held(s, k))
             continue;
         s->hosts[k->host].n_up++;
         s->hosts[k->host].n_idle += is_idle(k);
@@ -111,7 +116,7 @@ static int idle_rank(const struct sched *s, int host)
 
 static bool has_room(const struct sched *s, const struct rank *k, const struct job *j)
 {
-    if (!is_usable(k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
+    if (!is_usable(k) || is_held(s, k) || k->lent_to >= 0 || s->hosts[k->host].is_reserved)
         return false;
     return j->in_agent ? k->n_process == 0 && k->n_held < k->capacity : k->n_held == 0;
 }

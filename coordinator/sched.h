@@ -9,6 +9,7 @@
  * than t agents in all counts as wide enough once all of it is idle.
  */
 #pragma once
+#include "coordinator/hold.h"
 #include "coordinator/queue.h"
 
 #define SCHED_AHEAD_S 4.0F
@@ -34,6 +35,7 @@ struct sched_host {
     char *name;
     int n_up, n_idle;      /* counted anew in every pass */
     bool is_reserved;
+    struct hold hold;      /* while held its agents are granted nothing */
 };
 
 struct sched {

@@ -70,6 +70,9 @@ enum err_code serve_load(struct serve *s, int64_t grace_ms, struct err *e)
     core_init(&s->core, &config);
     s->now.cost_total = s->now.cost_done = 0;
     s->is_starting = true;
+    buf_reset(&s->order); /* if one was not stored, it is taken again */
+    if (manifest_is_paused(s->manifest, s->config.sweep_id, &s->core.is_paused, e))
+        return e->code;
     return manifest_load(s->manifest, s->config.sweep_id, load_job, &loading, e);
 }
 
@@ -97,6 +100,7 @@ enum err_code serve_open(struct serve *s, const struct serve_config *config, str
     s->clock = clock;
     s->outbox = calloc((size_t)link->size, sizeof *s->outbox);
     s->rank_job = calloc((size_t)link->size, sizeof *s->rank_job);
+    live_open(&s->live, link->size);
     if (!s->outbox || !s->rank_job || serve_load(s, 0, e)) {
         serve_close(s);
         return e->code ? e->code : err_set(e, ERR_NOMEM, "coordinator");
@@ -116,6 +120,9 @@ void serve_close(struct serve *s)
     core_free(&s->core);
     buf_free(&s->payload);
     buf_free(&s->dir);
+    buf_free(&s->order);
+    buf_free(&s->order_said);
+    live_close(&s->live, s->config.results);
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -138,8 +145,10 @@ static void on_message(struct serve *s, int rank, struct msg *m)
         m->u.RESULT.message = s->bad_why;
         s->bad_job = 0;
     }
-    if (m->type == MSG_PROGRESS)
+    if (m->type == MSG_PROGRESS) {
         note_progress(s, rank, &m->u.PROGRESS);
+        live_note(&s->live, rank, &m->u.PROGRESS);
+    }
     core_message(&s->core, rank, m, serve_now_ms(s), &s->out);
 }
 
@@ -244,6 +253,7 @@ enum err_code serve_run(struct serve *s, struct err *e)
         obey_signals(s);
         if (s->is_starting)
             s->is_starting = core_start(&s->core, serve_now_ms(s), &s->out);
+        serve_take_order(s);
         core_tick(&s->core, serve_now_ms(s), &s->out);
         if (!s->is_starting)
             core_grant(&s->core, serve_now_ms(s), &s->out);
@@ -251,6 +261,8 @@ enum err_code serve_run(struct serve *s, struct err *e)
         rc = serve_commit(s, e);
         if (rc)
             break;
+        serve_answer_order(s);
+        live_write(&s->live, s->config.results, serve_now_ms(s));
         progress_show(&s->progress, progress_now(s), serve_now_ms(s));
         if (is_over(s, &why, e))
             break;

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/link.h"
 #include "coordinator/core.h"
+#include "coordinator/live.h"
 #include "coordinator/manifest.h"
 #include "coordinator/progress.h"
 
@@ -49,6 +50,10 @@ struct serve {
     int drain_seen;
     int64_t drain_ms, next_look_ms, alone_since_ms;
     bool is_starting, has_failed;
+    struct live live;
+    int64_t next_order_ms;
+    struct buf order, order_said;         /* an order whose answer waits for the commit */
+    bool is_order_ok;
 };
 
 /* Loads the sweep.  On failure nothing needs closing. */
@@ -61,3 +66,7 @@ MUST_CHECK enum err_code serve_run(struct serve *s, struct err *e);
 /* SHUTDOWN to every rank; waits up to `wait_ms` for those that are up to say BYE. */
 void serve_shutdown(struct link *link, const struct clock *clock, int64_t wait_ms, struct serve *s);
 void serve_close(struct serve *s);
+
+/* serve_order.c: once a second a look into results/control; the answer goes out after the commit. */
+void serve_take_order(struct serve *s);
+void serve_answer_order(struct serve *s);

@@ -27,6 +27,16 @@ static void say_failure(struct serve *s, const struct event *ev)
     buf_free(&text);
 }
 
+static void say_host(struct serve *s, const struct event *ev)
+{
+    struct buf text = {0};
+
+    buf_fmt(&text, "saegrid: host %s is %s: %s", ev->host ? ev->host : "?",
+            ev->type == EVENT_HOST_HELD ? "held" : "free again", ev->message ? ev->message : "");
+    progress_say(&s->progress, text.data);
+    buf_free(&text);
+}
+
 /* After the commit: counts for the time left, and the first failure at once. */
 static void note_events(struct serve *s, const struct core_out *o)
 {
@@ -36,6 +46,8 @@ static void note_events(struct serve *s, const struct core_out *o)
             ev->type == EVENT_SKIP || ev->type == EVENT_CANCEL)
             s->now.cost_done +=
                 (double)s->core.queue.jobs[queue_find(&s->core.queue, ev->job)].cost_s;
+        if (ev->type == EVENT_HOST_HELD || ev->type == EVENT_HOST_FREED)
+            say_host(s, ev);
         if ((ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE) && !s->has_failed) {
             s->has_failed = true;
             say_failure(s, ev);
@@ -103,7 +115,7 @@ static void stamp(struct serve *s, struct core_out *o)
     for (size_t i = 0; i < o->n_events; i++) {
         struct event *ev = &o->events[i];
         ev->wall_ms = wall_ms;
-        if (ev->type == EVENT_RETRY && ev->not_before_ms)
+        if (ev->not_before_ms && (ev->type == EVENT_RETRY || ev->type == EVENT_HOST_HELD))
             ev->not_before_ms += wall_ms;
     }
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pathid.h"
 #include "coordinator/spec_internal.h"
 
 static const char *const reserved[] = {"kind", "grid", "zip",     "sample", "exclude",
@@ -52,6 +53,25 @@ static const char *mapping_text(struct spec *s, const struct ynode *n, const cha
     return text;
 }
 
+/* A path, relative to the file that says it, becomes "sha256:<hex> <absolute path>". */
+static enum err_code path_canon(const struct ynode *n, struct buf *out, struct err *e)
+{
+    static const struct cfg_field text = {.type = CFG_PATH, .name = "path", .deflt = ""};
+    const char *slash = n->line ? strrchr(n->file, '/') : NULL; /* line 0: an option, as typed */
+    struct buf path = {0}, id = {0};
+    enum err_code rc;
+
+    if (slash && n->text[0] != '/')
+        buf_add(&path, n->file, (size_t)(slash - n->file) + 1);
+    buf_str(&path, n->text);
+    rc = pathid_make(&id, path.data, e);
+    if (!rc)
+        rc = cfg_canon(&text, id.data, out, e);
+    buf_free(&path);
+    buf_free(&id);
+    return rc;
+}
+
 const char *spec_canon(struct spec *s, const struct ynode *n, const char *where,
                        const struct cfg_field *f)
 {
@@ -69,7 +89,8 @@ const char *spec_canon(struct spec *s, const struct ynode *n, const char *where,
     }
     if (ynode_is_null(n) && f->type != CFG_STR)
         spec_error(s, n, where, "the value is missing");
-    else if (cfg_canon(f, n->text, &b, &e))
+    else if (f->type == CFG_PATH && *n->text ? path_canon(n, &b, &e)
+                                             : cfg_canon(f, n->text, &b, &e))
         spec_error(s, n, where, "%s", e.text);
     else
         text = pool_strn(&s->detail->pool, b.data, b.len);

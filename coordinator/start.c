@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fs.h"
+
 enum { LOCK_WAIT_MS = 10000 };
 
 enum err_code start_spec(const struct start_opts *o, struct spec **out, struct buf *errors,
@@ -31,6 +33,25 @@ enum err_code start_spec(const struct start_opts *o, struct spec **out, struct b
     return rc;
 }
 
+/* The resolved text beside the results, from which a lost manifest is rebuilt. */
+static enum err_code keep_text(const char *results, const struct spec *spec, struct err *e)
+{
+    struct buf path = {0}, old = {0};
+    size_t n = strlen(spec->text);
+    enum err_code rc;
+
+    buf_fmt(&path, "%s/experiments/%s", results, spec->name);
+    rc = fs_mkdirs(path.data, e);
+    buf_str(&path, "/" START_TEXT_FILE);
+    bool is_same = !rc && fs_is_file(path.data) && fs_read(path.data, n + 1, &old, NULL) == ERR_OK &&
+                   old.len == n && memcmp(old.data, spec->text, n) == 0;
+    if (!rc && !is_same)
+        rc = fs_replace(path.data, spec->text, n, e);
+    buf_free(&path);
+    buf_free(&old);
+    return rc;
+}
+
 enum err_code start_manifest(const struct start_opts *o, const struct spec *spec, int64_t wall_ms,
                              struct start *out, struct err *e)
 {
@@ -45,6 +66,8 @@ enum err_code start_manifest(const struct start_opts *o, const struct spec *spec
     if (!rc && !out->sweep_id)
         rc = manifest_add_sweep(out->manifest, spec, wall_ms, &out->sweep_id, &out->n_jobs,
                                 &out->n_new, e);
+    if (!rc)
+        rc = keep_text(o->results, spec, e);
     if (!rc)
         rc = manifest_recover(out->manifest, wall_ms, &n_done, &n_again, e);
     if (!rc && o->rearm)

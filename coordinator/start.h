@@ -20,6 +20,8 @@ struct start_opts {
     OPT_LIST("set", 0, &(o)->sets, "STAGE.KNOB=VALUE", "override a knob or a parameter; may be repeated"), \
     OPT_STR("profile", 0, &(o)->profile, "NAME", "profile of the sweep file")
 
+#define START_TEXT_FILE "sweep.yaml" /* in the sweep's folder */
+
 struct start {
     struct manifest *manifest;
     int64_t sweep_id, n_jobs, n_new;

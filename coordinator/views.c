@@ -69,7 +69,7 @@ static void default_value(struct buf *out, const struct cfg_field *f)
 
     if (cfg_canon(f, f->deflt, &canon, &e))
         buf_str(&canon, f->deflt);
-    if (f->type == CFG_STR || f->type == CFG_ENUM)
+    if (cfg_is_text(f->type))
         sql_string(out, canon.data ? canon.data : "");
     else if (f->type == CFG_BOOL)
         buf_str(out, canon.data && strcmp(canon.data, "true") == 0 ? "1" : "0");

@@ -36,6 +36,7 @@ libcjson-dev         has_module libcjson
 libyaml-dev          has_module yaml-0.1
 libcmocka-dev        has_module cmocka
 libssl-dev           has_module libcrypto
+zlib1g-dev           has_module zlib
 gnuplot-nox          has_program gnuplot
 git                  has_program git
 LIST

@@ -21,10 +21,11 @@ find_tool() {
     return 1
 }
 
-# Open MPI refuses to start as root unless both are set.
+# Open MPI refuses to start as root unless both are set; from 5.0 on they are named PRTE_.
 allow_mpi_as_root() {
     if [ "$(id -u)" = 0 ]; then
         export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
     fi
 }
 

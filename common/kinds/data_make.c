@@ -5,7 +5,7 @@
 
 #define CFG_STRUCT data_make_cfg
 static const struct cfg_field fields[] = {DATA_MAKE_FIELDS(CFG_ROW)};
-static const char *const metrics[] = {"n_rows", NULL};
+static const char *const metrics[] = {"n_rows", "erank", "erank_sq", "participation", NULL};
 
 static enum err_code check(const char *(*get)(void *ctx, const char *name), void *ctx,
                            struct err *e)

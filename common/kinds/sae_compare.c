@@ -7,8 +7,16 @@
 
 #define CFG_STRUCT sae_compare_cfg
 static const struct cfg_field fields[] = {SAE_COMPARE_FIELDS(CFG_ROW)};
-static const char *const metrics[] = {"pwmcc_mean", "pwmcc_std", "mmcs_mean", "random_expected",
-                                      "n_seeds",    "n_pairs",   NULL};
+static const char *const metrics[] = {
+    "pwmcc_mean",     "pwmcc_std",          "ci_low",          "ci_high",        "seed_ci_low",
+    "seed_ci_high",   "mmcs_mean",          "hungarian_mean",  "hungarian_abs_mean",
+    "subspace_mean",  "subspace_expected",  "grassmann_mean",  "random_mean",    "random_std",
+    "random_ci_low",  "random_ci_high",     "random_expected", "surrogate_mean", "untrained_mean",
+    "shuffled_mean",  "ratio",              "ratio_expected",  "ratio_ci_low",   "ratio_ci_high",
+    "delta",          "delta_lcb",          "p_value",         "mwu",            "cohens_d",
+    "ev_mean",        "l0_mean",            "dead_pct_mean",   "mse_mean",       "loss_mean",
+    "erank",          "erank_sq",           "participation",   "n_seeds",        "n_pairs",
+    NULL};
 
 static enum err_code check(const char *(*get)(void *ctx, const char *name), void *ctx,
                            struct err *e)
@@ -45,8 +53,8 @@ KIND_ROW(sae_compare) = {
     .tag = "compare",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
-    .inputs = {{"saes", INPUT_MANY, "sae_train|sae_random", false, "the SAEs compared"},
-               {"baseline", INPUT_MANY_OPT, "sae_random|sae_train", false,
+    .inputs = {{"saes", INPUT_MANY, "sae_train|sae_random|sae_import", false, "the SAEs compared"},
+               {"baseline", INPUT_MANY_OPT, "sae_random|sae_train|sae_import", false,
                 "random controls; without them ratios are absent"},
                {"surrogate", INPUT_MANY_OPT, "sae_train", false,
                 "SAEs trained on covariance-matched Gaussian rows"},

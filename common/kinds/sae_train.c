@@ -7,8 +7,11 @@
 
 #define CFG_STRUCT sae_train_cfg
 static const struct cfg_field fields[] = {SAE_TRAIN_FIELDS(CFG_ROW)};
-static const char *const metrics[] = {"ev",   "mse",   "l0",        "dead_pct",
-                                      "loss", "steps", "rows_seen", NULL};
+static const char *const metrics[] = {
+    "ev",        "mse",      "l0",        "dead_pct",  "loss",          "steps",       "rows_seen",
+    "mse_sum",   "nmse_raw", "ev_legacy", "ev_residvar", "ev_husai_global", "cosine",  "l2_ratio",
+    "rel_bias",  "l1",       "dense_pct", "freq_min",  "freq_median",   "freq_mean",   "freq_max",
+    "dec_cos_init", "dup_cos_max", "rows_per_s", NULL};
 
 static enum err_code check(const char *(*get)(void *ctx, const char *name), void *ctx,
                            struct err *e)

@@ -19,7 +19,8 @@ enum { REPEATS = 9 };
 
 static const struct shape {
     size_t d, f, k, n;
-} shapes[] = {{128, 1024, 32, 256}, {128, 1024, 32, 2048}, {512, 4096, 32, 4096}};
+} shapes[] = {{128, 1024, 32, 256}, {128, 1024, 32, 2048}, {512, 4096, 32, 4096},
+              {512, 16384, 64, 2048}};
 
 struct timing {
     double step[REPEATS], gemm[REPEATS];

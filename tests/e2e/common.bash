@@ -27,6 +27,7 @@ export SAEGRID_RESULTS=$work/results
 export NO_COLOR=1
 if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 # shellcheck disable=SC2034  # for the tests
 sweeps=$SAEGRID_SOURCE/sweeps

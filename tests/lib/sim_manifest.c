@@ -84,6 +84,8 @@ static void apply_one(struct sim *s, const struct event *e)
         s->n.lost += e->type == EVENT_AGENT_LOST;
         return;
     }
+    if (!e->job)
+        return; /* about hosts and orders: no job moves */
     struct sim_job *j = sim_job(s, e->job);
     switch (e->type) {
     case EVENT_READY:

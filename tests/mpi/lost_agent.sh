@@ -11,16 +11,15 @@ sweep: lost
 stages:
   a: {kind: mock, process: true, sleep: 1, grid: {seed: {range: [0, 6]}}}
 END
-# the first agent to come dies after a second
-cat > "$work/mortal" <<END
+# rank 0 serves; rank 1, an agent, dies after a second
+cat > "$work/rank" <<END
 #!/usr/bin/env bash
-if mkdir "$work/first" 2> /dev/null; then (sleep 1.5; kill -9 \$\$) & fi
-exec "$bin/saegrid-agent" --results "$work/r"
+if [ "\$OMPI_COMM_WORLD_RANK" = 1 ]; then (sleep 1.5; kill -9 \$\$) & fi
+exec "$bin/saegrid" serve "$work/spec.yaml" --results "$work/r" --progress none --term 3
 END
-chmod +x "$work/mortal"
+chmod +x "$work/rank"
 timeout 90 mpirun --enable-recovery --bind-to none --oversubscribe \
-    -n 1 "$bin/saegrid" serve "$work/spec.yaml" --results "$work/r" --progress none --term 3 : \
-    -n 2 "$work/mortal" 2> "$work/err" || true
+    -n 3 "$work/rank" 2> "$work/err" || true
 n=$("$bin/saegrid" table metrics --results "$work/r" --csv | tail -n +2 | grep -c ',value,') || true
 [ "$n" = 6 ] || { cat "$work/err"; echo "$n of 6 jobs done"; exit 1; }
 "$bin/saegrid" run "$work/spec.yaml" --results "$work/r" | grep -q 'nothing was computed'

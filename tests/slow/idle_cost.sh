@@ -5,8 +5,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/common.bash"
 
 printf 'sweep: idle\nstages:\n  one: {kind: mock, process: true, sleep: 75, steps: 3}\n' >idle.yaml
-mpirun --oversubscribe --bind-to none -n 1 "$SAEGRID_BIN/saegrid" serve idle.yaml \
-    : -n 3 "$SAEGRID_BIN/saegrid-agent" >"$log" 2>&1 </dev/null &
+mpirun --oversubscribe --bind-to none -n 4 "$SAEGRID_BIN/saegrid" serve idle.yaml \
+    >"$log" 2>&1 </dev/null &
 mpirun=$!
 background+=("$mpirun")
 is_leased() { [ "$(sql "SELECT count(*) FROM job WHERE state = 'leased'" 2>/dev/null)" = 1 ]; }

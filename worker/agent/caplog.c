@@ -31,10 +31,18 @@ static void put(struct caplog *l, const char *data, size_t n)
     }
 }
 
+/* The runner's own words say more than the addresses of a stack that follow them. */
+static bool is_own(const char *line)
+{
+    static const char own[] = "saegrid-runner: ";
+
+    return strncmp(line, own, sizeof own - 1) == 0;
+}
+
 static void end_line(struct caplog *l)
 {
     l->line[l->n_line] = '\0';
-    if (strspn(l->line, " \t\r") < l->n_line)
+    if (strspn(l->line, " \t\r") < l->n_line && (is_own(l->line) || !is_own(l->last_line)))
         memcpy(l->last_line, l->line, l->n_line + 1);
     l->n_line = 0;
 }

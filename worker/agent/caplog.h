@@ -17,7 +17,7 @@ struct caplog {
     char *ring;             /* last `half` bytes of the rest */
     size_t n_line;
     char line[CAPLOG_LINE_MAX + 1];      /* being read */
-    char last_line[CAPLOG_LINE_MAX + 1]; /* last that was not blank */
+    char last_line[CAPLOG_LINE_MAX + 1]; /* last of the runner's own, else last that was not blank */
 };
 
 /* Appends to `path`. */

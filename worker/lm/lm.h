@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "worker/lm/lm_patch.h"
 #include "worker/nn/adam.h"
 #include "worker/num/real.h"
 
@@ -120,6 +121,7 @@ struct lm_block_acts {
 struct lm_acts {
     size_t n_max, out_max;
     bool is_training;
+    const struct lm_patch *patch; /* or NULL; for forward passes without a backward one */
     struct lm_block_acts *block; /* [n_layers] */
     real *meanf, *rstdf, *af;    /* [m], [m,d] */
     real *logits;                /* [m,v]; softmax after lm_loss */

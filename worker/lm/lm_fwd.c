@@ -33,6 +33,10 @@ static void attention(const struct lm *m, size_t l, struct lm_block_acts *s,
     linear(s->v, s->a1, w->w_v, w->b_v, b->n, d, d);
     attention_fwd(s->z, s->p, s->q, s->k, s->v, &paths, s->rows, c->n_heads, c->d_head);
     linear(s->attn_out, s->z, w->w_o, w->b_o, s->rows, d, d);
+}
+
+static void attention_add(struct lm_block_acts *s, size_t d)
+{
     if (s->sel)
         residual_add_rows(s->mid, s->x, s->attn_out, s->sel, s->rows, d);
     else
@@ -52,7 +56,13 @@ static void mlp(const struct lm *m, size_t l, struct lm_block_acts *s)
     else
         gelu_fwd(s->hidden, s->slope, w->b_in, n, f);
     linear(s->mlp_out, s->hidden, w->w_out, w->b_out, n, d, f);
-    residual_add(s->out, s->mid, s->mlp_out, n * d);
+}
+
+static void patch(const struct lm_patch *p, size_t l, enum lm_hook hook, real *rows,
+                  const int32_t *node, size_t n)
+{
+    if (p && p->layer == l && p->hook == hook)
+        p->rewrite(p->ctx, rows, node, n);
 }
 
 void lm_forward(const struct lm *m, struct lm_acts *s, const struct lm_batch *b, size_t n_layers)
@@ -64,12 +74,19 @@ void lm_forward(const struct lm *m, struct lm_acts *s, const struct lm_batch *b,
     embed_fwd(s->block[0].x, w->w_e, w->w_pos, b->tok, b->pos, b->n, m->cfg.d_model);
     for (size_t l = 0; l < n_layers; l++) {
         struct lm_block_acts *a = &s->block[l];
+        const size_t d = m->cfg.d_model;
         bool is_last = l + 1 == n_layers;
 
         a->sel = is_last ? b->out : NULL;
         a->rows = is_last ? b->n_out : b->n;
+        patch(s->patch, l, LM_HOOK_RESID_PRE, a->x, NULL, b->n);
         attention(m, l, a, b);
+        patch(s->patch, l, LM_HOOK_ATTN_OUT, a->attn_out, a->sel, a->rows);
+        attention_add(a, d);
         mlp(m, l, a);
+        patch(s->patch, l, LM_HOOK_MLP_OUT, a->mlp_out, a->sel, a->rows);
+        residual_add(a->out, a->mid, a->mlp_out, a->rows * d);
+        patch(s->patch, l, LM_HOOK_RESID_POST, a->out, a->sel, a->rows);
     }
 }
 

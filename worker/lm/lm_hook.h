@@ -2,15 +2,6 @@
 #pragma once
 #include "worker/lm/lm_batch.h"
 
-#define LM_HOOKS(X)                                                                                \
-    X(RESID_PRE, "resid_pre")   /* stream that enters the block */                                 \
-    X(RESID_POST, "resid_post") /* stream that leaves it */                                        \
-    X(MLP_OUT, "mlp_out")       /* branches, before they are added to the stream */                \
-    X(ATTN_OUT, "attn_out")
-#define X(name, text) LM_HOOK_##name,
-enum lm_hook { LM_HOOKS(X) LM_HOOK_COUNT };
-#undef X
-
 bool lm_hook_parse(const char *text, enum lm_hook *out);
 
 struct lm_tap {

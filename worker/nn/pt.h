@@ -28,6 +28,7 @@ struct pt_scalar {
     const char *s;
 };
 
+/* A tensor named "group/name" lies in a nested dict `group`; those of a group stand together. */
 MUST_CHECK enum err_code pt_write(const char *path, const struct pt_tensor *t, size_t n_t,
                                   const struct pt_scalar *s, size_t n_s, struct err *e);
 /* one bare tensor, as torch.save(tensor) */

@@ -154,11 +154,41 @@ static enum err_code check_tensor(const char *path, const struct pt_tensor *t, s
     return ERR_OK;
 }
 
+/* Length of the group in "group/name", 0 without one. */
+static size_t group_len(const char *name)
+{
+    const char *slash = strchr(name, '/');
+
+    return slash ? (size_t)(slash - name) : 0;
+}
+
+/* Neighbours of one group share a nested dict. */
+static void put_tensors(struct buf *b, const struct pt_tensor *t, size_t n_t)
+{
+    for (size_t i = 0; i < n_t; i++) {
+        size_t group = group_len(t[i].name);
+        bool is_first = group && (i == 0 || strncmp(t[i].name, t[i - 1].name, group + 1));
+        bool is_last = group && (i + 1 == n_t || strncmp(t[i].name, t[i + 1].name, group + 1));
+        uint64_t n = 0;
+
+        count(&t[i], &n);
+        if (is_first) {
+            buf_char(b, 'X');
+            put_le(b, group, 4);
+            buf_add(b, t[i].name, group);
+            buf_str(b, "}(");
+        }
+        put_text(b, t[i].name + (group ? group + 1 : 0));
+        put_tensor(b, &t[i], i, n);
+        if (is_last)
+            buf_char(b, 'u');
+    }
+}
+
 enum err_code pt_write(const char *path, const struct pt_tensor *t, size_t n_t,
                        const struct pt_scalar *s, size_t n_s, struct err *e)
 {
     struct buf b = {0};
-    uint64_t n = 0;
     struct err own;
 
     e = e ? e : &own;
@@ -166,11 +196,7 @@ enum err_code pt_write(const char *path, const struct pt_tensor *t, size_t n_t,
         if (check_tensor(path, &t[i], e))
             return e->code;
     buf_add(&b, "\x80\x02}(", 4);
-    for (size_t i = 0; i < n_t; i++) {
-        count(&t[i], &n);
-        put_text(&b, t[i].name);
-        put_tensor(&b, &t[i], i, n);
-    }
+    put_tensors(&b, t, n_t);
     for (size_t i = 0; i < n_s; i++)
         put_scalar(&b, &s[i]);
     buf_str(&b, "u.");

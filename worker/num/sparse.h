@@ -1,4 +1,4 @@
-/* sparse.h - products with rows of which k entries are active.
+/* sparse.h - products with rows of which few are active.
  *
  * Shapes, row-major: dir [f,d] directions, out [d], idx and val [k].
  */
@@ -8,9 +8,13 @@
 
 #include "worker/num/real.h"
 
-/* out = base (NULL: 0) + sum_j val_j dir[idx_j] */
-void sparse_decode(real *restrict out, const real *restrict base, const real *restrict dir,
+/* out = base (NULL: 0) + sum_j val_j dir[idx_j], added in the order of j; base may be out. */
+void sparse_decode(real *out, const real *base, const real *restrict dir,
                    const uint32_t *restrict idx, const real *restrict val, size_t k, size_t d);
+
+/* dot_j = x . dir[idx_j] */
+void sparse_dots(real *restrict dot, const real *restrict x, const real *restrict dir,
+                 const uint32_t *restrict idx, size_t k, size_t d);
 
 /* Rows on which one feature is active. */
 struct sparse_feature {

@@ -1,8 +1,9 @@
 /* topk.c - see topk.h.
  *
  * With G >= k groups, the k-th largest group maximum is a lower bound of the k-th largest entry,
- * since k groups hold an entry that large.  The bound is found by bisection, entries above it are
- * gathered, and among them the k-th key is found by bisection on integers.
+ * since k groups hold an entry that large.  The bound is found by bisection until little more than
+ * k maxima are above it, entries above it are gathered, and among them the k-th key is found by
+ * bisection on integers.  The AVX-512 half does the same sixteen entries at a time.
  */
 #include "worker/num/topk.h"
 
@@ -13,7 +14,10 @@
 #include "worker/num/isa.h"
 
 #if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
+#define HAS_AVX512 1
 #include <immintrin.h>
+#else
+#define HAS_AVX512 0
 #endif
 
 #ifdef REAL_IS_DOUBLE
@@ -22,7 +26,15 @@
 #define TINY FLT_TRUE_MIN
 #endif
 
-enum { BOUND_STEPS = 12 };
+enum { BOUND_STEPS = 12, LANES = 16 };
+
+/* Groups for k of f entries; 0: too few entries for a bound. */
+static size_t n_groups(size_t f, size_t k)
+{
+    size_t g = (4 * k + LANES - 1) / LANES * LANES;
+
+    return 2 * g > f ? 0 : g;
+}
 
 static topk_key key_of(real x)
 {
@@ -32,6 +44,7 @@ static topk_key key_of(real x)
     return k >= 0 ? k : k ^ (topk_key)((((uint64_t)1 << (8 * sizeof k - 1)) - 1));
 }
 
+/* z += bias; false if something is not finite. */
 ISA_CLONES static bool add_bias(real *restrict z, const real *restrict bias, size_t f)
 {
     real bad = 0;
@@ -83,16 +96,11 @@ ISA_CLONES static int64_t count_keys(const topk_key *x, size_t n, topk_key t)
     return c;
 }
 
-/* A number with at least k entries of z at or above it, and not many more. */
-static real lower_bound(const real *z, size_t f, size_t k, real *m)
+/* A number with at least k of the maxima at or above it, and not many more. */
+static real lower_bound(const real *m, size_t g, size_t k)
 {
-    size_t g = (4 * k + 15) / 16 * 16;
-    real lo, hi;
+    real lo = m[0], hi = m[0];
 
-    if (2 * g > f)
-        return -INFINITY;
-    group_maxima(m, z, f, g);
-    lo = hi = m[0];
     for (size_t i = 1; i < g; i++) {
         lo = m[i] < lo ? m[i] : lo;
         hi = m[i] > hi ? m[i] : hi;
@@ -108,7 +116,7 @@ static real lower_bound(const real *z, size_t f, size_t k, real *m)
     return lo;
 }
 
-static size_t gather_base(uint32_t *cand, const real *z, size_t f, real t)
+static size_t gather(uint32_t *cand, const real *z, size_t f, real t)
 {
     size_t n = 0;
 
@@ -117,38 +125,6 @@ static size_t gather_base(uint32_t *cand, const real *z, size_t f, real t)
         n += z[i] >= t;
     }
     return n;
-}
-
-#if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
-/* The same list, sixteen entries at a time; cand has TOPK_SLACK entries to spare. */
-__attribute__((target("avx512f"))) static size_t gather_avx512(uint32_t *cand, const real *z,
-                                                               size_t f, real t)
-{
-    const __m512 bound = _mm512_set1_ps(t);
-    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i step = _mm512_set1_epi32(16);
-    size_t n = 0;
-
-    for (size_t i = 0; i < f; i += 16) {
-        __mmask16 in = f - i >= 16 ? 0xffff : (__mmask16)((1u << (f - i)) - 1);
-        __m512 v = _mm512_maskz_loadu_ps(in, z + i);
-        __mmask16 hit = _mm512_mask_cmp_ps_mask(in, v, bound, _CMP_GE_OQ);
-
-        _mm512_storeu_si512(cand + n, _mm512_maskz_compress_epi32(hit, at));
-        n += (size_t)__builtin_popcount(hit);
-        at = _mm512_add_epi32(at, step);
-    }
-    return n;
-}
-#endif
-
-static size_t gather(uint32_t *cand, const real *z, size_t f, real t)
-{
-#if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
-    if (__builtin_cpu_supports("avx512f"))
-        return gather_avx512(cand, z, f, t);
-#endif
-    return gather_base(cand, z, f, t);
 }
 
 /* The k-th largest of n > k keys: the largest t with at least k keys >= t. */
@@ -175,35 +151,12 @@ static topk_key kth_key(const topk_key *key, size_t n, size_t k)
     return lo;
 }
 
-size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
-                bool positive, const struct topk_scratch *s)
+/* The candidates with keys >= kth, save `ties` of the last that are equal to it. */
+static size_t emit(uint32_t *idx, real *val, const real *z, size_t n, topk_key kth, size_t ties,
+                   const struct topk_scratch *s)
 {
-    real t;
-    size_t n, out = 0, above, ties;
-    topk_key kth;
+    size_t out = 0;
 
-    if (!add_bias(z, bias, f))
-        return SIZE_MAX;
-    t = lower_bound(z, f, k, s->bound);
-    if (positive && t < TINY)
-        t = TINY;
-    n = gather(s->cand, z, f, t);
-    if (n <= k) {
-        for (size_t i = 0; i < n; i++) {
-            idx[i] = s->cand[i];
-            val[i] = z[s->cand[i]];
-        }
-        return n;
-    }
-    for (size_t i = 0; i < n; i++)
-        s->key[i] = key_of(z[s->cand[i]]);
-    kth = kth_key(s->key, n, k);
-    above = (size_t)count_keys(s->key, n, kth);
-    ties = 0; /* keys equal to the k-th that are left out, from the end */
-    while (above > k) {
-        above--;
-        ties++;
-    }
     for (size_t i = n; ties > 0 && i-- > 0;)
         if (s->key[i] == kth) {
             s->cand[i] = UINT32_MAX;
@@ -215,4 +168,221 @@ size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, s
             val[out++] = z[s->cand[i]];
         }
     return out;
+}
+
+static size_t emit_all(uint32_t *idx, real *val, const real *z, size_t n, const uint32_t *cand)
+{
+    for (size_t i = 0; i < n; i++) {
+        idx[i] = cand[i];
+        val[i] = z[cand[i]];
+    }
+    return n;
+}
+
+static size_t row_base(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
+                       bool positive, const struct topk_scratch *s)
+{
+    size_t g = n_groups(f, k), n;
+    real t = -INFINITY;
+    topk_key kth;
+
+    if (!add_bias(z, bias, f))
+        return SIZE_MAX;
+    if (g > 0) {
+        group_maxima(s->bound, z, f, g);
+        t = lower_bound(s->bound, g, k);
+    }
+    if (positive && t < TINY)
+        t = TINY;
+    n = gather(s->cand, z, f, t);
+    if (n <= k)
+        return emit_all(idx, val, z, n, s->cand);
+    for (size_t i = 0; i < n; i++)
+        s->key[i] = key_of(z[s->cand[i]]);
+    kth = kth_key(s->key, n, k);
+    return emit(idx, val, z, n, kth, (size_t)count_keys(s->key, n, kth) - k, s);
+}
+
+#if HAS_AVX512
+#define AVX512 __attribute__((target("avx512f,popcnt")))
+#define INLINE AVX512 static inline __attribute__((always_inline))
+
+INLINE __mmask16 lanes(size_t left)
+{
+    return left >= LANES ? 0xffff : (__mmask16)((1u << left) - 1);
+}
+
+/* One pass: z += bias, the maxima of g groups (g 0: none), and whether all is finite. */
+INLINE bool scan_avx512(float *m, float *z, const float *bias, size_t f, size_t g)
+{
+    __m512 bad = _mm512_setzero_ps();
+    size_t to = 0;
+
+    for (size_t i = 0; i < g; i += LANES)
+        _mm512_storeu_ps(m + i, _mm512_set1_ps(-INFINITY));
+    for (size_t i = 0; i < f; i += LANES) {
+        __mmask16 in = lanes(f - i);
+        __m512 v = _mm512_maskz_loadu_ps(in, z + i);
+
+        if (bias) {
+            v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(in, bias + i));
+            _mm512_mask_storeu_ps(z + i, in, v);
+        }
+        bad = _mm512_fmadd_ps(v, _mm512_setzero_ps(), bad);
+        if (g > 0) {
+            __m512 most = _mm512_loadu_ps(m + to);
+
+            _mm512_storeu_ps(m + to, _mm512_mask_max_ps(most, in, most, v));
+            to = to + LANES < g ? to + LANES : 0;
+        }
+    }
+    return _mm512_cmp_ps_mask(bad, bad, _CMP_UNORD_Q) == 0;
+}
+
+INLINE float bound_avx512(const float *m, size_t g, size_t k)
+{
+    __m512 least = _mm512_loadu_ps(m), most = least;
+    float lo, hi;
+
+    for (size_t i = LANES; i < g; i += LANES) {
+        least = _mm512_min_ps(least, _mm512_loadu_ps(m + i));
+        most = _mm512_max_ps(most, _mm512_loadu_ps(m + i));
+    }
+    lo = _mm512_reduce_min_ps(least);
+    hi = _mm512_reduce_max_ps(most);
+    for (int step = 0; step < BOUND_STEPS; step++) {
+        float mid = lo + (hi - lo) / 2;
+        __m512 t = _mm512_set1_ps(mid);
+        size_t n = 0;
+
+        for (size_t i = 0; i < g; i += LANES)
+            n += (size_t)__builtin_popcount(
+                _mm512_cmp_ps_mask(_mm512_loadu_ps(m + i), t, _CMP_GE_OQ));
+        if (n >= k)
+            lo = mid;
+        else
+            hi = mid;
+        if (n >= k && n <= k + k / 8)
+            break;
+    }
+    return lo;
+}
+
+/* cand has TOPK_SLACK entries to spare. */
+INLINE size_t gather_avx512(uint32_t *cand, const float *z, size_t f, float t)
+{
+    const __m512 bound = _mm512_set1_ps(t);
+    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t n = 0;
+
+    for (size_t i = 0; i < f; i += LANES) {
+        __mmask16 in = lanes(f - i);
+        __mmask16 hit = _mm512_mask_cmp_ps_mask(in, _mm512_maskz_loadu_ps(in, z + i), bound,
+                                                _CMP_GE_OQ);
+
+        _mm512_storeu_si512(cand + n, _mm512_maskz_compress_epi32(hit, at));
+        n += (size_t)__builtin_popcount(hit);
+        at = _mm512_add_epi32(at, _mm512_set1_epi32(LANES));
+    }
+    return n;
+}
+
+/* Keys of the candidates; their range in lo and hi. */
+INLINE void keys_avx512(const struct topk_scratch *s, const float *z, size_t n, int32_t *lo,
+                        int32_t *hi)
+{
+    __m512i least = _mm512_set1_epi32(INT32_MAX), most = _mm512_set1_epi32(INT32_MIN);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 in = lanes(n - i);
+        __m512i at = _mm512_maskz_loadu_epi32(in, s->cand + i);
+        __m512i v = _mm512_mask_i32gather_epi32(least, in, at, z, 4);
+        __m512i sign = _mm512_srai_epi32(v, 31);
+
+        v = _mm512_xor_si512(v, _mm512_srli_epi32(sign, 1));
+        _mm512_mask_storeu_epi32(s->key + i, in, v);
+        least = _mm512_mask_min_epi32(least, in, least, v);
+        most = _mm512_mask_max_epi32(most, in, most, v);
+    }
+    *lo = _mm512_reduce_min_epi32(least);
+    *hi = _mm512_reduce_max_epi32(most);
+}
+
+INLINE size_t count_avx512(const int32_t *key, size_t n, int32_t t)
+{
+    const __m512i bound = _mm512_set1_epi32(t);
+    size_t c = 0;
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 in = lanes(n - i);
+
+        c += (size_t)__builtin_popcount(_mm512_mask_cmpge_epi32_mask(
+            in, _mm512_maskz_loadu_epi32(in, key + i), bound));
+    }
+    return c;
+}
+
+/* Those of n candidates with keys >= kth, of which there are no more than idx and val hold. */
+INLINE size_t emit_avx512(uint32_t *idx, float *val, const float *z, size_t n, int32_t kth,
+                          const struct topk_scratch *s)
+{
+    const __m512i bound = _mm512_set1_epi32(kth);
+    size_t out = 0;
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 in = lanes(n - i);
+        __m512i at = _mm512_maskz_loadu_epi32(in, s->cand + i);
+        __mmask16 hit = _mm512_mask_cmpge_epi32_mask(
+            in, _mm512_maskz_loadu_epi32(in, s->key + i), bound);
+        size_t c = (size_t)__builtin_popcount(hit);
+        __m512i kept = _mm512_maskz_compress_epi32(hit, at);
+
+        _mm512_mask_storeu_epi32(idx + out, lanes(c), kept);
+        _mm512_mask_storeu_ps(
+            val + out, lanes(c),
+            _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes(c), kept, z, 4));
+        out += c;
+    }
+    return out;
+}
+
+AVX512 static size_t row_avx512(uint32_t *idx, float *val, float *z, const float *bias, size_t f,
+                                size_t k, bool positive, const struct topk_scratch *s)
+{
+    size_t g = n_groups(f, k), n, above = 0;
+    float t = -INFINITY;
+    int32_t lo, hi;
+
+    if (!scan_avx512(s->bound, z, bias, f, g))
+        return SIZE_MAX;
+    if (g > 0)
+        t = bound_avx512(s->bound, g, k);
+    if (positive && t < TINY)
+        t = TINY;
+    n = gather_avx512(s->cand, z, f, t);
+    if (n <= k)
+        return emit_all(idx, val, z, n, s->cand);
+    keys_avx512(s, z, n, &lo, &hi);
+    while (lo < hi && above != k) { /* count(>= lo) >= k, count(>= hi + 1) < k */
+        int32_t mid = (int32_t)((int64_t)lo + ((int64_t)hi - lo + 1) / 2);
+
+        above = count_avx512(s->key, n, mid);
+        if (above >= k)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    above = count_avx512(s->key, n, lo);
+    return above == k ? emit_avx512(idx, val, z, n, lo, s) : emit(idx, val, z, n, lo, above - k, s);
+}
+#endif
+
+size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
+                bool positive, const struct topk_scratch *s)
+{
+#if HAS_AVX512
+    if (__builtin_cpu_supports("avx512f"))
+        return row_avx512(idx, val, z, bias, f, k, positive, s);
+#endif
+    return row_base(idx, val, z, bias, f, k, positive, s);
 }

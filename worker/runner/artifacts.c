@@ -9,12 +9,14 @@
 #include "common/rundir.h"
 #include "common/sha256.h"
 #include "worker/runner/outputs.h"
+#include "worker/runner/tb.h"
 
 /* Not artifacts: what others write, and the list itself; nor the state for resuming. */
 static const char *const not_listed[] = {RUN_JOB_FILE, RUN_LOG_FILE, RUN_ERROR_FILE,
                                          RUN_RESULT_FILE};
 /* Made anew from times, names and dates in every run. */
-static const char *const volatile_files[] = {"config.yaml", "metrics.json", "summary.md"};
+static const char *const volatile_files[] = {"config.yaml", "metrics.json", "summary.md",
+                                             TB_EVENTS_FILE};
 
 static bool is_among(const char *const *names, size_t n, const char *path)
 {

@@ -7,8 +7,6 @@
 #include "common/fs.h"
 #include "worker/runner/outputs.h"
 
-enum { HISTOGRAM_BINS = 50 };
-
 static double *doubles(size_t n)
 {
     double *x = calloc(n ? n : 1, sizeof *x);
@@ -80,6 +78,28 @@ static void histogram_blob(struct job *j, const char *name, const double *counts
     buf_free(&key);
 }
 
+/* What event files need beside the counts. */
+static void histogram_keep(struct job_private *p, const char *name, const double *values, size_t n,
+                           const double *counts, double width)
+{
+    struct job_histogram_data h = {.name = text_copy(name), .min = INFINITY, .max = -INFINITY,
+                                   .width = width};
+
+    memcpy(h.counts, counts, sizeof h.counts);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(values[i]))
+            continue;
+        h.n++;
+        h.min = fmin(h.min, values[i]);
+        h.max = fmax(h.max, values[i]);
+        h.sum += values[i];
+        h.sum_sq += values[i] * values[i];
+    }
+    p->histograms = array_room(p->histograms, p->n_histograms, &p->cap_histograms,
+                               sizeof *p->histograms);
+    p->histograms[p->n_histograms++] = h;
+}
+
 void job_histogram(struct job *j, const char *name, const double *values, size_t n)
 {
     double low = INFINITY, high = -INFINITY, x[HISTOGRAM_BINS], counts[HISTOGRAM_BINS] = {0};
@@ -102,6 +122,7 @@ void job_histogram(struct job *j, const char *name, const double *values, size_t
     for (int i = 0; i < HISTOGRAM_BINS; i++)
         x[i] = low + (i + 0.5) * width;
     histogram_blob(j, name, counts, low, width);
+    histogram_keep(j->priv, name, values, n, counts, width);
     struct plot_line line = {.x = x, .y = counts, .n = HISTOGRAM_BINS};
     struct plot p = {.title = name, .x_label = name, .y_label = "count", .is_bars = true,
                      .lines = &line, .n_lines = 1};

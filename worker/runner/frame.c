@@ -143,7 +143,7 @@ static enum err_code finish(struct job *j, struct err *e)
         job_provenance(j, "figures", "none: %s", plot_err.text);
     }
     if (out_config(j, e) || out_metrics(j, e) || out_summary(j, e) || out_series(j, e) ||
-        out_result(j, e) || fs_sync_tree(j->dir, e))
+        out_events(j, e) || out_result(j, e) || fs_sync_tree(j->dir, e))
         return err_wrap(e, "write the result");
     if (fs_rename_dir(j->dir, j->priv->final, e))
         return e->code;

@@ -120,7 +120,7 @@ void job_series(struct job *j, const char *name, int64_t step, double value)
     size_t i = series_index(p, name);
 
     p->points = array_room(p->points, p->n_points, &p->cap_points, sizeof *p->points);
-    p->points[p->n_points++] = (struct job_point){i, step, value};
+    p->points[p->n_points++] = (struct job_point){i, step, value, j->clock->wall_ms(j->clock)};
 }
 
 static void text_set(struct job_text **list, size_t *n, size_t *cap, struct job_text item)

@@ -17,6 +17,13 @@ struct job_point {
     size_t name;   /* index in series_names */
     int64_t step;
     double value;
+    int64_t wall_ms; /* when it was logged */
+};
+enum { HISTOGRAM_BINS = 50 };
+struct job_histogram_data { /* of the finite values */
+    char *name;
+    double n, min, max, sum, sum_sq, width; /* bin i: from min + i * width */
+    double counts[HISTOGRAM_BINS];
 };
 struct job_text {  /* a blob: name, media type, text; provenance: key, NULL, text */
     char *name, *type, *text;
@@ -45,6 +52,8 @@ struct job_private {
     size_t n_points, cap_points;
     struct job_text *blobs, *provenance;
     size_t n_blobs, cap_blobs, n_provenance, cap_provenance;
+    struct job_histogram_data *histograms;
+    size_t n_histograms, cap_histograms;
     struct job_figure *figures;
     size_t n_figures, cap_figures;
     struct buf summary, path;

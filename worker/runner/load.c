@@ -241,6 +241,9 @@ static void private_free(struct job_private *p)
         free(p->values[i].absent);
     for (size_t i = 0; i < p->n_names; i++)
         free(p->series_names[i]);
+    for (size_t i = 0; i < p->n_histograms; i++)
+        free(p->histograms[i].name);
+    free(p->histograms);
     free(p->values);
     free(p->series_names);
     free(p->points);
@@ -298,7 +301,7 @@ bool job_knob_text(const struct job *j, const char *name, struct buf *out, bool 
 
     if (f) {
         cfg_text(f, j->cfg, out);
-        *is_text = f->type == CFG_STR || f->type == CFG_ENUM;
+        *is_text = cfg_is_text(f->type);
         return true;
     }
     const struct json *v = j->context ? json_get(j->context, name) : NULL;

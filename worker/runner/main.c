@@ -10,12 +10,15 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/version.h"
+#include "worker/runner/convert.h"
 #include "worker/runner/crash.h"
 #include "worker/runner/frame.h"
 #include "worker/runner/progress.h"
 
 static const char help[] =
     "usage: saegrid-runner run FOLDER.tmp\n"
+    "       saegrid-runner convert FROM TO --to FORMAT [...]\n"
+    "       saegrid-runner infer SAE ROWS.pt OUT.pt [--from FORMAT]\n"
     "       saegrid-runner --help | --version\n"
     "\n"
     "Does one job: reads FOLDER.tmp/job.json, works in FOLDER.tmp, and renames it to FOLDER once\n"
@@ -33,6 +36,9 @@ static const char help[] =
     "shown by `saegrid kinds KIND`.  A FOLDER that already holds the result of the same job is left\n"
     "alone.  After a failure FOLDER.tmp keeps error.json and the checkpoints, and the same command\n"
     "goes on from them.\n"
+    "\n"
+    "convert rewrites an SAE from one file format to another, infer runs rows through one; each has\n"
+    "its own --help.\n"
     "\n"
     "file descriptor 3  if open for writing: progress, lines `step total text`\n"
     "SIGTERM, SIGUSR1   stop at the next step, after a checkpoint; exit code 75\n"
@@ -96,6 +102,10 @@ int main(int argc, char **argv)
         fputs(help, stdout);
         return 0;
     }
+    if (strcmp(command, "convert") == 0)
+        return convert_main(argc - 1, argv + 1);
+    if (strcmp(command, "infer") == 0)
+        return infer_main(argc - 1, argv + 1);
     if (strcmp(command, "run") == 0 && argc == 3 && strcmp(argv[2], "--help") != 0)
         return run(argv[2]);
     if (strcmp(command, "run") == 0 && argc == 3) {
@@ -104,6 +114,6 @@ int main(int argc, char **argv)
     }
     if (*command)
         fprintf(stderr, "saegrid-runner: %s: not a command, or not these arguments\n", command);
-    fputs("usage: saegrid-runner run FOLDER.tmp | --help | --version\n", stderr);
+    fputs("usage: saegrid-runner run FOLDER.tmp | convert ... | infer ... | --help | --version\n", stderr);
     return err_exit_code(ERR_USAGE);
 }

@@ -13,7 +13,7 @@ static void put_fields(struct buf *b, const struct cfg_field *fields, size_t n, 
         buf_str(&text, "");
         cfg_text(&fields[i], base, &text);
         buf_fmt(b, "  %s: ", fields[i].name);
-        if (fields[i].type == CFG_STR || fields[i].type == CFG_ENUM)
+        if (cfg_is_text(fields[i].type))
             buf_json(b, text.data);
         else
             buf_str(b, text.data);

@@ -10,6 +10,7 @@ MUST_CHECK enum err_code out_config(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_metrics(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_summary(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_series(struct job *j, struct err *e);
+MUST_CHECK enum err_code out_events(struct job *j, struct err *e); /* tb/, for TensorBoard */
 MUST_CHECK enum err_code out_result(struct job *j, struct err *e);
 /* Writes and frees `text`.  Neither synced nor atomic: the whole folder is synced, then renamed. */
 MUST_CHECK enum err_code out_file(struct job *j, const char *name, struct buf *text, struct err *e);

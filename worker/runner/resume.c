@@ -19,22 +19,30 @@ struct saved_point {
 enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e)
 {
     struct job_private *p = j->priv;
-    struct saved_point *points = calloc(p->n_points ? p->n_points : 1, sizeof *points);
+    struct saved_point *points = calloc(p->n_points + 1, sizeof *points);
+    int64_t *times = calloc(p->n_points + 1, sizeof *times);
     struct buf names = {0};
     enum err_code rc;
 
-    if (!points)
+    if (!points || !times) {
+        free(points);
+        free(times);
         return err_set(e, ERR_NOMEM, "checkpoint: %zu points", p->n_points);
-    for (size_t i = 0; i < p->n_points; i++)
+    }
+    for (size_t i = 0; i < p->n_points; i++) {
         points[i] = (struct saved_point){(int64_t)p->points[i].name, p->points[i].step,
                                          p->points[i].value};
+        times[i] = p->points[i].wall_ms;
+    }
     for (size_t i = 0; i < p->n_names; i++)
         buf_fmt(&names, "%s\n", p->series_names[i]);
     ckpt_extra_set(c, "series.names", names.data, names.len);
     ckpt_extra_set(c, "series.points", points, p->n_points * sizeof *points);
+    ckpt_extra_set(c, "series.times", times, p->n_points * sizeof *times);
     rc = ckpt_save(c, job_path(j, STATE_FILE), j->id, e);
     buf_free(&names);
     free(points);
+    free(times);
     return rc ? err_wrap(e, "checkpoint") : ERR_OK;
 }
 
@@ -61,9 +69,10 @@ static void restore_series(struct job *j, const struct ckpt *c)
 {
     enum { NAMES_MAX = 1024 };
     char *names[NAMES_MAX];
-    size_t n_text, n_bytes;
+    size_t n_text, n_bytes, n_times = 0;
     const char *text = ckpt_extra(c, "series.names", &n_text);
     const void *points = ckpt_extra(c, "series.points", &n_bytes);
+    const char *times = ckpt_extra(c, "series.times", &n_times);
     size_t n_names = split_lines(text, n_text, names, NAMES_MAX);
 
     j->priv->n_points = 0; /* what was logged before the load is in the state, if it mattered */
@@ -71,8 +80,12 @@ static void restore_series(struct job *j, const struct ckpt *c)
         struct saved_point pt;
 
         memcpy(&pt, (const char *)points + i * sizeof pt, sizeof pt);
-        if (pt.name >= 0 && (uint64_t)pt.name < n_names)
-            job_series(j, names[pt.name], pt.step, pt.value);
+        if (pt.name < 0 || (uint64_t)pt.name >= n_names)
+            continue;
+        job_series(j, names[pt.name], pt.step, pt.value);
+        if (times && i < n_times / sizeof(int64_t))
+            memcpy(&j->priv->points[j->priv->n_points - 1].wall_ms, times + i * sizeof(int64_t),
+                   sizeof(int64_t));
     }
     for (size_t i = 0; i < n_names; i++)
         free(names[i]);

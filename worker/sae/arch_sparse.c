@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "worker/num/blas.h"
+#include "worker/num/panel.h"
 #include "worker/num/sparse.h"
 #include "worker/sae/arch.h"
 
@@ -16,10 +16,11 @@ bool sparse_sae_encode(const struct sae *s, struct sae_work *w)
     const struct sae_cfg *c = &s->cfg;
     double n_on = 0, sum = 0;
 
+    panel_pack(w->panel, s->p[SAE_ENCODER].data, c->f, c->d);
     for (size_t at = 0; at < w->n; at += w->n_tile) {
         size_t n = w->n - at < w->n_tile ? w->n - at : w->n_tile;
 
-        mm_nt(w->z, w->u + at * c->d, s->p[SAE_ENCODER].data, n, c->f, c->d, 1, 0);
+        panel_mm_nt(w->z, w->u + at * c->d, w->panel, s->p[SAE_ENCODER].data, n, c->f, c->d);
         for (size_t r = at; r < at + n; r++) {
             real *val = w->val + r * c->k;
             size_t found = topk_row(w->idx + r * c->k, val, w->z + (r - at) * c->f,

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "common/rng.h"
+#include "worker/num/panel.h"
 #include "worker/num/vec.h"
 
-enum { TILE_BYTES = 4 << 20, TILE_MIN = 64, TILE_MAX = 512 };
+enum { TILE_BYTES = 3 << 20, TILE_MIN = 96, TILE_MAX = 192 };
 
 enum err_code sae_cfg_check(struct sae_cfg *cfg, struct err *e)
 {
@@ -112,7 +113,7 @@ static size_t tile_rows(const struct sae_cfg *cfg, size_t n_max)
 
 /* The sizes of a work area, once for the plan and once for the arena. */
 struct work_sizes {
-    size_t rows, u, z, dz, active, by_feature;
+    size_t rows, u, z, panel, dz, active, by_feature;
 };
 
 static struct work_sizes work_sizes(const struct sae_cfg *cfg, size_t n_max)
@@ -123,6 +124,7 @@ static struct work_sizes work_sizes(const struct sae_cfg *cfg, size_t n_max)
         .rows = n_max * cfg->d,
         .u = cfg->arch->is_centred ? n_max * cfg->d : 0,
         .z = (sparse ? tile_rows(cfg, n_max) : n_max) * cfg->f,
+        .panel = sparse ? panel_len(cfg->f, cfg->d) : 0,
         .dz = sparse ? 0 : n_max * cfg->f,
         .active = sparse ? n_max * cfg->k : 0,
         .by_feature = sparse ? cfg->f : 0,
@@ -135,7 +137,8 @@ size_t sae_work_bytes(const struct sae_cfg *cfg, size_t n_max)
     bool sparse = cfg->arch->is_sparse;
 
     return 2 * arena_need(z.rows, sizeof(real)) + arena_need(z.u, sizeof(real)) +
-           arena_need(z.z, sizeof(real)) + arena_need(z.dz, sizeof(real)) +
+           arena_need(z.z, sizeof(real)) + arena_need(z.panel, sizeof(real)) +
+           arena_need(z.dz, sizeof(real)) +
            2 * arena_need(z.active, sizeof(uint32_t)) + 2 * arena_need(z.active, sizeof(real)) +
            arena_need(sparse ? n_max : 0, sizeof(uint32_t)) +
            arena_need(sparse ? cfg->f + 1 : 0, sizeof(uint32_t)) +
@@ -154,6 +157,7 @@ void sae_work_new(struct sae_work *w, const struct sae_cfg *cfg, size_t n_max, s
     w->g = arena_new(a, real, z.rows);
     w->u = arena_new(a, real, z.u);
     w->z = arena_new(a, real, z.z);
+    w->panel = arena_new(a, real, z.panel);
     w->dz = arena_new(a, real, z.dz);
     w->idx = arena_new(a, uint32_t, z.active);
     w->row = arena_new(a, uint32_t, z.active);

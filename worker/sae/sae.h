@@ -44,6 +44,7 @@ struct sae_work {
     const real *x;          /* [n,d] */
     real *u, *xhat, *g;     /* [n,d] encoder input (x itself if not centred), x_hat, dL/dx_hat */
     real *z;                /* sparse: one tile [n_tile,f]; dense: a [n,f] */
+    real *panel;            /* sparse: the encoder laid out for products, of this batch */
     real *dz;               /* dense only, [n,f] */
     uint32_t *idx, *n_act;  /* sparse: active features [n,k], their number a row [n] */
     real *val;              /* [n,k] */

@@ -13,7 +13,7 @@
 #else
 #define PT_REAL PT_F32
 #endif
-#define LAYOUT "decoder.weight [d_model,d_sae]: feature f is column f"
+
 
 /* to [n_cols,n_rows] = from [n_rows,n_cols]^T, in blocks that fit the first cache */
 #define TRANSPOSE(to, from, n_rows, n_cols)                                                        \
@@ -47,7 +47,7 @@ enum err_code sae_save(const char *path, const struct sae *s, int64_t seed, stru
         {.name = "d_sae", .type = PT_INT, .i = df},
         {.name = "d_model", .type = PT_INT, .i = dd},
         {.name = "seed", .type = PT_INT, .i = seed},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     rc = pt_write(path, t, s->n_params, scalars, ARRAY_LEN(scalars), e);
     free(columns);
@@ -70,7 +70,7 @@ enum err_code sae_save_decoder(const char *path, const float *dir, size_t f, siz
         {.name = "d_sae", .type = PT_INT, .i = (int64_t)f},
         {.name = "d_model", .type = PT_INT, .i = (int64_t)d},
         {.name = "seed", .type = PT_INT, .i = seed},
-        {.name = "layout", .type = PT_TEXT, .s = LAYOUT},
+        {.name = "layout", .type = PT_TEXT, .s = SAE_LAYOUT},
     };
     rc = pt_write(path, &t, 1, scalars, ARRAY_LEN(scalars), e);
     free(columns);
@@ -109,6 +109,22 @@ static enum err_code take(struct sae_dict *dict, const struct pt_tensor *t, bool
     return ERR_OK;
 }
 
+/* Unit rows of encoder.weight [f,d], if the file has one of that shape. */
+static enum err_code take_encoder(struct sae_dict *dict, const struct pt_tensor *t, const char *path,
+                                  struct err *e)
+{
+    struct sae_dict enc = {0};
+
+    if (!t || t->n_dims != 2 || (size_t)t->shape[0] != dict->f || (size_t)t->shape[1] != dict->d)
+        return ERR_OK;
+    if (take(&enc, t, false, path, e)) {
+        free(enc.dir);
+        return e->code;
+    }
+    dict->enc = enc.dir;
+    return ERR_OK;
+}
+
 static enum err_code load(struct sae_dict *dict, const char *path, bool is_columns, struct err *e)
 {
     struct pt_file file;
@@ -122,6 +138,8 @@ static enum err_code load(struct sae_dict *dict, const char *path, bool is_colum
         if (!strcmp(file.scalars[i].name, "seed") && file.scalars[i].type == PT_INT)
             dict->seed = file.scalars[i].i;
     rc = take(dict, pt_find(&file, is_columns ? "decoder.weight" : ""), is_columns, path, e);
+    if (!rc && is_columns)
+        rc = take_encoder(dict, pt_find(&file, "encoder.weight"), path, e);
     pt_close(&file);
     if (rc)
         sae_dict_free(dict);
@@ -141,5 +159,6 @@ enum err_code sae_dict_load_rows(struct sae_dict *dict, const char *path, struct
 void sae_dict_free(struct sae_dict *dict)
 {
     free(dict->dir);
-    dict->dir = NULL;
+    free(dict->enc);
+    dict->dir = dict->enc = NULL;
 }

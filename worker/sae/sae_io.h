@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "worker/sae/sae.h"
 
+#define SAE_LAYOUT "decoder.weight [d_model,d_sae]: feature f is column f"
 #define SAE_FILE   "checkpoints/sae.pt"
 #define TRUTH_FILE "truth.pt" /* of data_make: a bare tensor [n_atoms, d_model], rows are directions */
 
@@ -20,6 +21,7 @@ MUST_CHECK enum err_code sae_save_decoder(const char *path, const float *dir, si
 
 struct sae_dict {
     real *dir;    /* [f,d] unit rows; sae_dict_free() */
+    real *enc;    /* [f,d] the same of the encoder; NULL if the file has none of that shape */
     size_t f, d;
     int64_t seed; /* -1 if the file does not say */
 };

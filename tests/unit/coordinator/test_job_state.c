@@ -15,16 +15,17 @@ enum {
     CA = JOB_CANCELLED
 };
 
-/* Rows: states; columns: ready grant done retry fail quarantine skip cancel requeue stale up lost */
+/* Rows: states; columns: ready grant done retry fail quarantine skip cancel requeue stale up lost,
+ * and pause resume priority host_held host_freed, which are about no job */
 static const int want[JOB_STATE_COUNT][EVENT_TYPE_COUNT] = {
-    [JOB_WAITING] = {RE, NO, NO, NO, NO, NO, SK, CA, NO, WA, NO, NO},
-    [JOB_READY] = {NO, LE, NO, NO, NO, NO, SK, CA, NO, RE, NO, NO},
-    [JOB_LEASED] = {NO, NO, DO, RE, FA, QU, SK, CA, NO, LE, NO, NO},
-    [JOB_DONE] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, DO, NO, NO},
-    [JOB_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, FA, NO, NO},
-    [JOB_QUARANTINED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, QU, NO, NO},
-    [JOB_SKIPPED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, SK, NO, NO},
-    [JOB_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, CA, NO, NO},
+    [JOB_WAITING] = {RE, NO, NO, NO, NO, NO, SK, CA, NO, WA, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_READY] = {NO, LE, NO, NO, NO, NO, SK, CA, NO, RE, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_LEASED] = {NO, NO, DO, RE, FA, QU, SK, CA, NO, LE, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_DONE] = {NO, NO, NO, NO, NO, NO, NO, NO, NO, DO, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_FAILED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, FA, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_QUARANTINED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, QU, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_SKIPPED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, SK, NO, NO, NO, NO, NO, NO, NO},
+    [JOB_CANCELLED] = {NO, NO, NO, NO, NO, NO, NO, NO, WA, CA, NO, NO, NO, NO, NO, NO, NO},
 };
 
 static void test_every_cell_of_the_table(void **state)
@@ -75,7 +76,9 @@ static void test_names_are_those_of_the_manifest(void **state)
                                          "failed",  "quarantined", "skipped", "cancelled"};
     static const char *const events[] = {"ready",   "grant",      "done",     "retry",
                                          "fail",    "quarantine", "skip",     "cancel",
-                                         "requeue", "stale",      "agent_up", "agent_lost"};
+                                         "requeue", "stale",      "agent_up", "agent_lost",
+                                         "pause",   "resume",     "priority", "host_held",
+                                         "host_freed"};
 
     (void)state;
     for (int s = 0; s < JOB_STATE_COUNT; s++)

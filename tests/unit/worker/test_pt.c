@@ -208,7 +208,7 @@ static bool opens(const char *path)
         for (int d = 0; d < f.tensors[i].n_dims; d++)
             n *= (size_t)f.tensors[i].shape[d];
         for (size_t b = 0; b < n; b++)
-            sink += ((const unsigned char *)f.tensors[i].data)[b];
+            sink = sink + ((const unsigned char *)f.tensors[i].data)[b];
     }
     pt_close(&f);
     return true;

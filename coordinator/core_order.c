@@ -1,0 +1,63 @@
+/* core_order.c - orders from outside while a sweep runs: pause, resume, priorities.  (Cancelling
+ * moves jobs and is in core.c.)  All are events, so they last beyond this coordinator. */
+#include "coordinator/core_internal.h"
+
+#include <stdio.h>
+
+#include "coordinator/job_state.h"
+
+void core_pause(struct core *c, bool is_paused, const char *sweep, struct core_out *o)
+{
+    if (c->is_paused == is_paused)
+        return;
+    c->is_paused = is_paused;
+    core_event(o, is_paused ? EVENT_PAUSE : EVENT_RESUME, 0)->message = core_text(o, sweep);
+}
+
+static void set_priority(struct core *c, uint32_t job, int priority, struct core_out *o)
+{
+    struct job *j = &c->queue.jobs[job];
+    bool is_in_heap = j->state == JOB_READY && !j->is_delayed && j->at != QUEUE_NONE;
+    char text[16];
+
+    if (is_in_heap)
+        queue_remove(&c->queue, job);
+    j->priority = (int16_t)priority;
+    if (is_in_heap)
+        queue_push(&c->queue, job);
+    snprintf(text, sizeof text, "%d", priority);
+    struct event *ev = core_event(o, EVENT_PRIORITY, 0);
+    ev->cause = j->id;
+    ev->message = core_text(o, text);
+}
+
+/* Inputs come before the jobs that wait for them, so each call goes towards the beginning. */
+static size_t raise_inputs(struct core *c, uint32_t job, int priority, struct core_out *o)
+{
+    const uint32_t *in;
+    size_t n, n_set = 0;
+
+    queue_edges_in(&c->queue, job, &in, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct job *j = &c->queue.jobs[in[i]];
+        if (job_state_is_final((enum job_state)j->state) || j->priority >= priority)
+            continue;
+        set_priority(c, in[i], priority, o);
+        n_set += 1 + raise_inputs(c, in[i], priority, o);
+    }
+    return n_set;
+}
+
+size_t core_priority(struct core *c, int64_t id, int priority, int64_t now_ms, struct core_out *o)
+{
+    uint32_t job = queue_find(&c->queue, id);
+
+    core_prepare(c, now_ms, o);
+    if (job == QUEUE_NONE || job_state_is_final((enum job_state)c->queue.jobs[job].state))
+        return 0;
+    bool is_raised = priority > c->queue.jobs[job].priority;
+    if (c->queue.jobs[job].priority == priority)
+        return 0;
+    set_priority(c, job, priority, o);
+    return 1 + (is_raised ? raise_inputs(c, job, priority, o) : 0);
+}
