@@ -99,7 +99,7 @@ static bool parse_dur(const char *s, double *out)
     static const struct suffix units[] = {{"", 1},     {"s", 1},    {"ms", 1e-3}, {"m", 60},
                                           {"min", 60}, {"h", 3600}, {"d", 86400}};
 
-    return parse_scaled(s, units, ARRAY_LEN(units), out);
+    return parse_scaled(s, units, ARRAY_LEN(units), out) && *out <= 1e10; /* its microseconds fit */
 }
 
 static bool parse_mem(const char *s, double *out)
@@ -236,7 +236,7 @@ static enum err_code canon_f64(const struct cfg_field *f, const char *t, struct 
     if (f->type == CFG_F64 && (!parse_f64(t, &v, &end) || *end))
         return refuse("a finite number", t, e);
     if (f->type == CFG_DUR && !parse_dur(t, &v))
-        return refuse("a duration such as 90, 30m, 2h", t, e);
+        return refuse("a duration such as 90, 30m, 2h, of at most 1e10 s", t, e);
     rc = check_bounds(f, v, f64_text(text, v), e);
     if (rc == ERR_OK)
         buf_str(out, text);
@@ -251,7 +251,7 @@ static enum err_code canon_mem(const struct cfg_field *f, const char *t, struct 
     enum err_code rc;
 
     if (!parse_mem(t, &v))
-        return refuse("a size such as 512M, 4G", t, e);
+        return refuse("a size such as 512M, 4G, below 2^62 bytes", t, e);
     snprintf(text, sizeof text, "%" PRId64, (int64_t)v);
     rc = check_bounds(f, v, text, e);
     if (rc == ERR_OK)

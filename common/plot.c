@@ -217,7 +217,7 @@ static enum err_code gnuplot_failed(int messages, const struct proc_end *end, st
         if (*c == '\n')
             *c = ' ';
     if (end->signal)
-        return err_set(e, ERR_IO, "gnuplot: killed by signal %d: %s", end->signal, text);
+        return err_set(e, ERR_STOPPED, "gnuplot: killed by signal %d: %s", end->signal, text);
     return err_set(e, ERR_IO, "gnuplot: exit code %d: %s", end->exit_code, text);
 }
 

@@ -16,7 +16,8 @@ struct plot {
 };
 bool plot_available(void); /* gnuplot is on the PATH */
 /* PNG, SVG or PDF by the path's suffix.  Non-finite points are left out, and on a logarithmic
- * axis those <= 0.  Texts are shown as they are: no markup, no substitution. */
+ * axis those <= 0.  Texts are shown as they are: no markup, no substitution.  ERR_STOPPED: somebody
+ * killed gnuplot, and figures may be there in part. */
 MUST_CHECK enum err_code plot_write(const char *path, const struct plot *p, struct err *e);
 /* The same for n figures with one gnuplot, which takes longer to start than to draw. */
 MUST_CHECK enum err_code plot_write_all(const char *const *paths, const struct plot *plots,

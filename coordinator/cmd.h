@@ -3,6 +3,7 @@
 
 int cmd_plan(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_launch(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_jobs(int argc, char **argv);

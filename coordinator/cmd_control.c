@@ -212,7 +212,7 @@ static int order(const struct opts_cmd *cmd, int argc, char **argv, struct contr
     if (o->what == CONTROL_PRIORITY) {
         o->priority = strtoll(args.v[1], &end, 10);
         if (!*args.v[1] || *end || o->priority < -PRIORITY_MAX || o->priority > PRIORITY_MAX)
-            rc = err_set(&e, ERR_USAGE, "%s: a priority is a whole number in [-%d, %d]", args.v[1],
+            err_set(&e, ERR_USAGE, "%s: a priority is a whole number in [-%d, %d]", args.v[1],
                          PRIORITY_MAX, PRIORITY_MAX);
     }
     if (e.code || give(cmd_results(results), args.n ? args.v[0] : NULL, o, &said, &e)) {

@@ -16,6 +16,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"launch", cmd_launch, NULL, NULL}, /* not for people */
     {"plan", cmd_plan, "print the jobs of a sweep, their dependencies and an estimate", "Sweeps"},
     {"run", cmd_run, "run a sweep on this machine", NULL},
     {"serve", cmd_serve, "coordinate a sweep under mpirun or srun", NULL},
@@ -44,9 +45,10 @@ static void print_help(void)
     printf("usage: saegrid COMMAND [options] [arguments]\n\n"
            "Runs sweeps of sparse-autoencoder experiments from one YAML file over MPI.\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (commands[i].section)
+        if (commands[i].help && commands[i].section)
             printf("\n%s\n", commands[i].section);
-        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+        if (commands[i].help)
+            printf("  %-10s %s\n", commands[i].name, commands[i].help);
     }
     printf("\nsaegrid COMMAND --help tells more.  Exit codes: 0 done, 1 some jobs failed,\n"
            "64 usage, 65 bad input, 69 held by another or cannot start, 70 a bug, 74 cannot\n"

@@ -15,7 +15,8 @@
 
 extern char **environ;
 
-enum { LOOK_US = 20000, FAREWELL_MS = 6000, KILL_MS = 4000, DRAIN_MS = 40000, DEAD_MS = 2000 };
+enum { LOOK_US = 20000, FAREWELL_MS = 6000, KILL_MS = 4000, DRAIN_MS = 40000, DEAD_MS = 2000,
+       START_MS = 30000 };
 
 /* --- command line and environment --------------------------------------------------------- */
 
@@ -67,6 +68,8 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
     add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
+    add_number(l, "--storage-wait", (long long)(m->storage_wait_s + 0.5));
+    add(l, "--recorded");
     if (m->goes_on)
         add(l, "--go-on");
     if (m->profile)
@@ -74,6 +77,18 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     for (size_t i = 0; i < m->sets->n; i++)
         add_all(l, (const char *const[]){"--set", m->sets->v[i], NULL});
     add_all(l, (const char *const[]){"--", m->spec, NULL});
+}
+
+/* mpirun by way of ourselves, so that it does not outlive us (cmd_launch.c). */
+static void add_program(struct list *l, const char *bin, const char *command, const char *mpirun)
+{
+    struct buf program = {0};
+    char parent[32];
+
+    buf_fmt(&program, "%s/saegrid", bin);
+    snprintf(parent, sizeof parent, "%ld", (long)getpid());
+    add_all(l, (const char *const[]){program.data, command, parent, mpirun, NULL});
+    buf_free(&program);
 }
 
 char **mpirun_argv(const struct mpirun *m, const char *mpirun, const char *bin,
@@ -84,7 +99,7 @@ char **mpirun_argv(const struct mpirun *m, const char *mpirun, const char *bin,
     bool is_4 = strstr(mpi_version, " v4.") || strstr(mpi_version, " v3.");
     struct list l = {0};
 
-    add(&l, mpirun);
+    add_program(&l, bin, "launch", mpirun);
     add_all(&l, flags);
     add(&l, is_4 ? "self,vader,tcp" : "self,sm,tcp");
     if (m->has_ulfm)
@@ -164,6 +179,8 @@ struct watch {
     struct proc proc;
     const char *status;
     int pid, exit_code;      /* of the coordinator; -1: not known yet */
+    bool is_up;              /* all ranks have found one another */
+    int64_t start_ms;
     int n_sent;              /* drain signals handed on */
     int64_t term_at_ms, kill_at_ms;
 };
@@ -177,6 +194,7 @@ static void read_status(struct watch *w)
         at = strstr(text.data, "pid ");
         if (at)
             w->pid = atoi(at + 4);
+        w->is_up = w->is_up || strstr(text.data, "up ");
         at = strstr(text.data, "exit ");
         if (at)
             w->exit_code = atoi(at + 5);
@@ -204,6 +222,8 @@ static void watch_once(struct watch *w)
         end_by(w, now_ms, FAREWELL_MS);
     else if (w->pid > 0 && kill(w->pid, 0) && errno == ESRCH)
         end_by(w, now_ms, DEAD_MS); /* it may just have written its exit code */
+    else if (!w->is_up && now_ms - w->start_ms > START_MS)
+        end_by(w, now_ms, 0); /* a rank died before MPI was up: the others wait for it for ever */
     if (now_ms >= w->term_at_ms) {
         kill(w->proc.pid, SIGTERM);
         w->term_at_ms = INT64_MAX;
@@ -247,6 +267,7 @@ static enum err_code start_and_watch(struct watch *w, const char *mpirun, const 
     struct proc_opts o = {.argv = (const char *const *)argv, .env = (const char *const *)env,
                           .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .extra_fd = -1,
                           .own_group = true};
+    w->start_ms = clock_ms(w->clock);
     enum err_code rc = proc_spawn(&w->proc, &o, e);
     while (!rc && !proc_wait(&w->proc, false, &end)) {
         watch_once(w);

@@ -2,7 +2,7 @@
  * watches it to its end.  One program for all ranks, since mpirun of some builds of Open MPI 5
  * crashes on two (open-mpi/ompi issue 13303).
  *
- * mpirun runs in a process group of its own, so that a terminal's Ctrl-C reaches only us.  Its
+ * mpirun ends when we do, and runs in a process group of its own, so that a terminal's Ctrl-C reaches only us.  Its
  * exit code says nothing in recovery mode, and on several nodes it may never end: the
  * coordinator writes its pid and exit code to a status file, and once the exit code is there
  * mpirun gets a few seconds, then SIGTERM, then SIGKILL.
@@ -19,6 +19,7 @@ struct mpirun {
     const struct opts_list *sets;
     const char *progress;
     int n_agents;
+    double storage_wait_s;
     int64_t term_ms;                       /* an agent that is silent for so long is lost */
     bool has_ulfm;                         /* mpirun --with-ft ulfm: link_mpi_has_ulfm() */
     bool goes_on;                          /* a restart: quarantined jobs stay so */

@@ -6,7 +6,7 @@
 expect 0 sg --help
 says 'usage'
 expect 0 sg --version
-commands='plan run serve status jobs show explain logs requeue table check kinds schema doctor version'
+commands='plan run serve status jobs show explain logs cancel pause resume priority requeue table check kinds schema doctor version'
 for command in $commands; do
     expect 0 sg --help
     says "^ +$command\\b"

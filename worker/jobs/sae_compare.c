@@ -94,9 +94,14 @@ static enum err_code report_trained(struct compare *c, struct err *e)
     if (c->cfg->hungarian) {
         metric_mean(c->j, "hungarian_mean", c->trained.col[PAIR_HUNGARIAN], n);
         metric_mean(c->j, "hungarian_abs_mean", c->trained.col[PAIR_HUNGARIAN_ABS], n);
+        if (c->trained.col[PAIR_SHARED])
+            metric_mean(c->j, "shared_fraction", c->trained.col[PAIR_SHARED], n);
+        else
+            job_metric_absent(c->j, "shared_fraction", "an SAE without an encoder");
     } else {
         job_metric_absent(c->j, "hungarian_mean", "hungarian: false");
         job_metric_absent(c->j, "hungarian_abs_mean", "hungarian: false");
+        job_metric_absent(c->j, "shared_fraction", "hungarian: false");
     }
     if (!c->has_intervals || n < 2) {
         absent(c->j, pair_ci, ARRAY_LEN(pair_ci), n < 2 ? "one pair" : "n_boot: 0");

@@ -90,7 +90,8 @@ static enum err_code room(struct sae_pairs *p, size_t n, const struct pair_optio
     ok = p->a && p->b;
     for (int c = 0; c < PAIR_COLUMNS; c++) {
         bool is_wanted = c <= PAIR_MMCS || (c <= PAIR_HUNGARIAN_ABS && o->hungarian) ||
-                         (c >= PAIR_SUBSPACE && o->subspace_k > 0);
+                         (c >= PAIR_SUBSPACE && c <= PAIR_GRASSMANN && o->subspace_k > 0) ||
+                         (c == PAIR_SHARED && o->hungarian && o->has_encoders);
 
         p->col[c] = is_wanted ? calloc(n, sizeof *p->col[c]) : NULL;
         ok = ok && (p->col[c] || !is_wanted);
@@ -98,10 +99,38 @@ static enum err_code room(struct sae_pairs *p, size_t n, const struct pair_optio
     return ok ? ERR_OK : err_set(e, ERR_NOMEM, "%zu pairs: out of memory", n);
 }
 
-static enum err_code one_pair(struct sae_pairs *p, const struct dict *a, const struct dict *b,
-                              const struct pair_options *o, struct err *e)
+/* Matchings of pair i; and the share of latents that decoders and encoders give the same partner
+ * (Paulo & Belrose 2025), of the larger dictionary. */
+static enum err_code matchings(struct sae_pairs *p, size_t i, const struct sae_dict *a,
+                               const struct sae_dict *b, struct err *e)
 {
-    struct subspace sub;
+    const struct dict da = {a->dir, a->f, a->d}, db = {b->dir, b->f, b->d};
+    const struct dict ea = {a->enc, a->f, a->d}, eb = {b->enc, b->f, b->d};
+    uint32_t *by_dec = malloc(2 * a->f * sizeof *by_dec);
+    double mean, n_same = 0;
+    enum err_code rc;
+
+    if (!by_dec)
+        return err_set(e, ERR_NOMEM, "%zu partners: out of memory", a->f);
+    uint32_t *by_enc = by_dec + a->f;
+    rc = match_hungarian(&p->col[PAIR_HUNGARIAN][i], by_dec, &da, &db, false, e);
+    if (!rc)
+        rc = match_hungarian(&p->col[PAIR_HUNGARIAN_ABS][i], NULL, &da, &db, true, e);
+    if (!rc && p->col[PAIR_SHARED]) {
+        rc = match_hungarian(&mean, by_enc, &ea, &eb, false, e);
+        for (size_t f = 0; f < a->f && !rc; f++)
+            n_same += by_dec[f] != UINT32_MAX && by_dec[f] == by_enc[f];
+        p->col[PAIR_SHARED][i] = n_same / (double)(a->f > b->f ? a->f : b->f);
+    }
+    free(by_dec);
+    return rc;
+}
+
+static enum err_code one_pair(struct sae_pairs *p, const struct sae_dict *first,
+                              const struct sae_dict *second, bool hungarian, struct err *e)
+{
+    const struct dict da = {first->dir, first->f, first->d}, db = {second->dir, second->f, second->d};
+    const struct dict *a = &da, *b = &db;
     struct match m;
     size_t i = p->n;
 
@@ -109,16 +138,52 @@ static enum err_code one_pair(struct sae_pairs *p, const struct dict *a, const s
         return e->code;
     p->col[PAIR_PWMCC][i] = m.pwmcc;
     p->col[PAIR_MMCS][i] = m.mmcs;
-    if (o->hungarian &&
-        (match_hungarian(&p->col[PAIR_HUNGARIAN][i], NULL, a, b, false, e) ||
-         match_hungarian(&p->col[PAIR_HUNGARIAN_ABS][i], NULL, a, b, true, e)))
+    if (hungarian && matchings(p, i, first, second, e))
         return e->code;
-    if (o->subspace_k > 0) {
-        if (match_subspace(&sub, a, b, o->subspace_k, e))
+    return ERR_OK;
+}
+
+/* Bases [n,k,d] of all members, each made once; k 0: none. */
+static enum err_code bases(double **out, const struct sae_group *g, size_t k, struct err *e)
+{
+    size_t d = g->n ? g->dict[0].d : 0;
+
+    *out = k ? malloc((g->n + 1) * k * d * sizeof **out) : NULL;
+    if (k && !*out)
+        return err_set(e, ERR_NOMEM, "subspaces of %zu SAEs: out of memory", g->n);
+    for (size_t i = 0; k && i < g->n; i++) {
+        struct dict dict = sae_group_dict(g, i);
+
+        if (match_basis(*out + i * k * d, &dict, k, e))
             return e->code;
-        p->col[PAIR_SUBSPACE][i] = sub.overlap;
-        p->col[PAIR_GRASSMANN][i] = sub.grassmann;
     }
+    return ERR_OK;
+}
+
+static enum err_code all_pairs(struct sae_pairs *p, struct job *j, const struct sae_group *g,
+                               const struct pair_options *o, const double *basis, struct err *e)
+{
+    size_t total = g->n * (g->n - 1) / 2, k = o->subspace_k, d = g->n ? g->dict[0].d : 0;
+
+    for (size_t a = 0; a < g->n; a++)
+        for (size_t b = a + 1; b < g->n; b++) {
+            struct subspace sub;
+
+            if (job_stop_wanted(j))
+                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
+            if (one_pair(p, &g->dict[a], &g->dict[b], o->hungarian, e))
+                return e->code;
+            if (k > 0) {
+                if (match_subspace(&sub, basis + a * k * d, basis + b * k * d, k, d, e))
+                    return e->code;
+                p->col[PAIR_SUBSPACE][p->n] = sub.overlap;
+                p->col[PAIR_GRASSMANN][p->n] = sub.grassmann;
+            }
+            p->a[p->n] = (uint32_t)a;
+            p->b[p->n++] = (uint32_t)b;
+            if (o->is_reported)
+                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
+        }
     return ERR_OK;
 }
 
@@ -126,23 +191,19 @@ enum err_code sae_pairs_compare(struct sae_pairs *p, struct job *j, const struct
                                 const struct pair_options *o, struct err *e)
 {
     size_t total = g->n * (g->n - 1) / 2;
+    struct pair_options all = *o;
+    double *basis = NULL;
 
-    if (room(p, total ? total : 1, o, e))
-        return e->code;
-    for (size_t a = 0; a < g->n; a++)
-        for (size_t b = a + 1; b < g->n; b++) {
-            struct dict da = sae_group_dict(g, a), db = sae_group_dict(g, b);
-
-            if (job_stop_wanted(j))
-                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
-            if (one_pair(p, &da, &db, o, e))
-                return e->code;
-            p->a[p->n] = (uint32_t)a;
-            p->b[p->n++] = (uint32_t)b;
-            if (o->is_reported)
-                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
-        }
-    return ERR_OK;
+    all.has_encoders = g->n > 0;
+    for (size_t i = 0; i < g->n; i++)
+        all.has_encoders = all.has_encoders && g->dict[i].enc;
+    enum err_code rc = room(p, total ? total : 1, &all, e);
+    if (!rc)
+        rc = bases(&basis, g, o->subspace_k, e);
+    if (!rc)
+        rc = all_pairs(p, j, g, &all, basis, e);
+    free(basis);
+    return rc;
 }
 
 void sae_pairs_free(struct sae_pairs *p)
@@ -160,7 +221,7 @@ void sae_pairs_blob(struct job *j, const char *name, const struct sae_pairs *p,
     struct buf out = {0};
 
     buf_str(&out, "seed_a,seed_b");
-    for (int c = 0; c < PAIR_COLUMNS; c++)
+    for (int c = 0; c < (int)ARRAY_LEN(columns); c++)
         buf_fmt(&out, ",%s", columns[c]);
     buf_char(&out, '\n');
     for (size_t i = 0; i < p->n; i++) {
@@ -168,7 +229,7 @@ void sae_pairs_blob(struct job *j, const char *name, const struct sae_pairs *p,
         int64_t b = g->has_unique_seeds ? g->dict[p->b[i]].seed : (int64_t)p->b[i];
 
         buf_fmt(&out, "%" PRId64 ",%" PRId64, a, b);
-        for (int c = 0; c < PAIR_COLUMNS; c++) {
+        for (int c = 0; c < (int)ARRAY_LEN(columns); c++) {
             buf_char(&out, ',');
             if (p->col[c])
                 buf_f64(&out, p->col[c][i]);

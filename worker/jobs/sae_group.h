@@ -25,18 +25,20 @@ enum pair_column {
     PAIR_HUNGARIAN_ABS,
     PAIR_SUBSPACE,
     PAIR_GRASSMANN,
+    PAIR_SHARED,                     /* not in the table of pairs */
     PAIR_COLUMNS
 };
 
 struct sae_pairs {
     size_t n;
     uint32_t *a, *b;                 /* [n] members of the group, a < b */
-    double *col[PAIR_COLUMNS];       /* [n]; NULL where not asked for */
+    double *col[PAIR_COLUMNS];       /* [n]; NULL where not asked for, or not to be had */
 };
 
 struct pair_options {
     size_t subspace_k;               /* 0: no subspaces */
     bool hungarian, is_reported;     /* reported: as the job's progress */
+    bool has_encoders;               /* found out by sae_pairs_compare */
 };
 
 /* All pairs i < j.  ERR_STOPPED when the job is asked to stop. */

@@ -4,6 +4,8 @@
  */
 #include "worker/num/sparse.h"
 
+#include <string.h>
+
 #include "worker/num/isa.h"
 
 #if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
@@ -23,22 +25,29 @@ ISA_CLONES static void sum_base(real *out, const real *base, const real *restric
                                 const uint32_t *restrict idx, const real *restrict val, size_t k,
                                 size_t d)
 {
-    for (size_t c = 0; c < d; c += BLOCK) {
-        size_t n = d - c < BLOCK ? d - c : BLOCK;
+    size_t c = 0;
+
+    for (; c + BLOCK <= d; c += BLOCK) {
         real acc[BLOCK];
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < BLOCK; i++)
             acc[i] = base ? base[c + i] : 0;
         for (size_t j = 0; j < k; j++) {
             const real *restrict row = dir + idx[j] * d + c;
             real v = val[j];
 
 #pragma omp simd
-            for (size_t i = 0; i < n; i++)
+            for (size_t i = 0; i < BLOCK; i++)
                 acc[i] += v * row[i];
         }
-        for (size_t i = 0; i < n; i++)
-            out[c + i] = acc[i];
+        memcpy(out + c, acc, sizeof acc);
+    }
+    for (; c < d; c++) {
+        real sum = base ? base[c] : 0;
+
+        for (size_t j = 0; j < k; j++)
+            sum += val[j] * dir[idx[j] * d + c];
+        out[c] = sum;
     }
 }
 
@@ -59,10 +68,10 @@ ISA_CLONES static void dots_base(real *restrict dot, const real *restrict x,
 
 #if HAS_AVX512
 #define AVX512 __attribute__((target("avx512f")))
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE AVX512 static inline __attribute__((always_inline))
 
 /* Columns [0, 16 wide) of the sum; `wide` is a constant where this is inlined; mask: of the last. */
-AVX512 INLINE void sum_span(float *out, const float *base, const float *restrict dir,
+INLINE void sum_span(float *out, const float *base, const float *restrict dir,
                             const uint32_t *restrict idx, const float *restrict val, size_t k,
                             size_t d, size_t wide, __mmask16 mask)
 {
@@ -76,6 +85,7 @@ AVX512 INLINE void sum_span(float *out, const float *base, const float *restrict
         const float *row = dir + idx[j] * d;
         __m512 v = _mm512_set1_ps(val[j]);
 
+        __asm__("" : "+r"(row)); /* one base address, so that loads are operands of the sums */
 #pragma GCC unroll 16
         for (size_t i = 0; i < wide; i++)
             acc[i] = _mm512_fmadd_ps(
@@ -104,7 +114,7 @@ AVX512 static void sum_avx512(float *out, const float *base, const float *restri
 }
 
 /* `many` rows' dot products; a constant where this is inlined. */
-AVX512 INLINE void dots_some(float *restrict dot, const float *restrict x,
+INLINE void dots_some(float *restrict dot, const float *restrict x,
                              const float *restrict dir, const uint32_t *restrict idx, size_t d,
                              size_t many)
 {

@@ -47,9 +47,8 @@ static void say_i64(int64_t v)
     say(text + at);
 }
 
-static void on_fatal(int sig)
+static void say_what(int sig)
 {
-    void *frames[FRAMES_MAX];
     const char *run_id = about.run_id, *phase = about.phase, *name = "signal";
 
     for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
@@ -63,8 +62,18 @@ static void on_fatal(int sig)
     say(phase ? phase : "start");
     say(", step ");
     say_i64(about.step);
+}
+
+/* Said again after the stack: the last line of the log becomes the failure's message. */
+static void on_fatal(int sig)
+{
+    void *frames[FRAMES_MAX];
+
+    say_what(sig);
     say(", stack:\n");
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), STDERR_FILENO);
+    say_what(sig);
+    say("\n");
     signal(sig, SIG_DFL);
     raise(sig);
 }

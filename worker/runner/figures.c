@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fs.h"
 #include "worker/runner/outputs.h"
@@ -235,8 +236,13 @@ enum err_code figures_draw(struct job *j, struct err *e)
         plots[i] = p->figures[i].plot;
     }
     rc = plot_write_all((const char *const *)paths, plots, p->n_figures, e);
-    for (size_t i = 0; i < p->n_figures; i++)
+    if (rc == ERR_STOPPED)
+        rc = plot_write_all((const char *const *)paths, plots, p->n_figures, e);
+    for (size_t i = 0; i < p->n_figures; i++) {
+        if (rc) /* no half a figure in a result */
+            unlink(paths[i]);
         free(paths[i]);
+    }
     free(paths);
     free(plots);
     return rc;

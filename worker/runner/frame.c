@@ -138,7 +138,10 @@ static enum err_code finish(struct job *j, struct err *e)
     crash_phase("finish");
     measure(j);
     provenance_fill(j);
-    if (figures_draw(j, &plot_err)) {
+    enum err_code drawn = figures_draw(j, &plot_err);
+    if (drawn == ERR_STOPPED) /* gnuplot was killed, and again: the next attempt has them all */
+        return err_set(e, drawn, "%s", plot_err.text);
+    if (drawn) {
         log_warn("job.figures", "job=%s why=\"%s\"", j->run_id, plot_err.text);
         job_provenance(j, "figures", "none: %s", plot_err.text);
     }

@@ -7,6 +7,7 @@
 
 #include "common/fs.h"
 #include "common/rundir.h"
+#include "common/sha256.h"
 #include "worker/runner/job_private.h"
 
 enum { JOB_FILE_MAX = 64 << 20, RESULT_FILE_MAX = 1 << 30 };
@@ -95,6 +96,45 @@ static enum err_code load_knobs(struct job *j, const struct json *doc, struct er
     return ERR_OK;
 }
 
+static bool is_data(const char *path)
+{
+    static const char *const suffixes[] = {".pt", ".safetensors"};
+
+    for (size_t i = 0; path && i < ARRAY_LEN(suffixes); i++) {
+        size_t n = strlen(path), k = strlen(suffixes[i]);
+        if (n > k && strcmp(path + n - k, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What we compute with must be what the input's job wrote: its weights and activations, by the
+ * digests in its result.json.  It warms the cache for the reading that follows. */
+static enum err_code check_digests(const struct job_input *in, struct err *e)
+{
+    struct buf path = {0};
+    enum err_code rc = ERR_OK;
+
+    for (const struct json *a = json_first(json_get(in->result, "artifacts")); a && !rc; a = json_next(a)) {
+        const char *rel = json_str(json_get(a, "path")), *want = json_str(json_get(a, "sha256"));
+        uint8_t digest[32];
+        uint64_t size;
+        char hex[65];
+
+        if (!is_data(rel) || !want)
+            continue;
+        buf_reset(&path);
+        buf_fmt(&path, "%s/%s", in->dir, rel);
+        rc = sha256_file(path.data, digest, &size, e);
+        if (!rc && strcmp(hex_text(hex, digest, 32), want) != 0)
+            rc = err_set(e, ERR_CORRUPT, "%s: %s: altered or damaged: its SHA-256 is not the one in "
+                         RUN_RESULT_FILE "; restore it from a copy",
+                         in->name, path.data);
+    }
+    buf_free(&path);
+    return rc;
+}
+
 static enum err_code load_input(struct job *j, size_t i, const struct json *item, struct err *e)
 {
     struct job_input *in = &j->priv->inputs[i];
@@ -122,6 +162,8 @@ static enum err_code load_input(struct job *j, size_t i, const struct json *item
     if (!rc && (!id || strcmp(id, in->job) != 0))
         rc = err_set(e, ERR_CORRUPT, "%s: %s: it is the result of job %s, not of %s", in->name,
                      dir.data, id ? id : "?", in->job);
+    if (!rc)
+        rc = check_digests(in, e);
     buf_free(&dir);
     return rc;
 }

@@ -34,6 +34,8 @@ static enum err_code meaning(struct sae_model *m, const struct weights *w, struc
 
     if (!arch || strlen(arch) >= SAE_NAME_MAX)
         return err_set(e, ERR_INVALID, "arch: missing: not a checkpoint of saegrid");
+    if (strstr(arch, "transcoder"))
+        return err_set(e, ERR_INVALID, "arch: %s: from one hook to another, not an autoencoder", arch);
     memcpy(m->arch, arch, strlen(arch) + 1);
     m->seed = weights_number(w, "seed", &v) ? (int64_t)v : -1;
     m->k = weights_number(w, "k", &v) && v >= 1 ? (size_t)v : 0;

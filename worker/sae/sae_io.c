@@ -172,6 +172,22 @@ static enum err_code take(struct sae_dict *dict, const struct pt_tensor *t, bool
     return ERR_OK;
 }
 
+/* Unit rows of encoder.weight [f,d], if the file has one of that shape. */
+static enum err_code take_encoder(struct sae_dict *dict, const struct pt_tensor *t, const char *path,
+                                  struct err *e)
+{
+    struct sae_dict enc = {0};
+
+    if (!t || t->n_dims != 2 || (size_t)t->shape[0] != dict->f || (size_t)t->shape[1] != dict->d)
+        return ERR_OK;
+    if (take(&enc, t, false, path, e)) {
+        free(enc.dir);
+        return e->code;
+    }
+    dict->enc = enc.dir;
+    return ERR_OK;
+}
+
 static enum err_code load(struct sae_dict *dict, const char *path, bool is_columns, struct err *e)
 {
     struct pt_file file;
@@ -185,6 +201,8 @@ static enum err_code load(struct sae_dict *dict, const char *path, bool is_colum
         if (!strcmp(file.scalars[i].name, "seed") && file.scalars[i].type == PT_INT)
             dict->seed = file.scalars[i].i;
     rc = take(dict, pt_find(&file, is_columns ? "decoder.weight" : ""), is_columns, path, e);
+    if (!rc && is_columns)
+        rc = take_encoder(dict, pt_find(&file, "encoder.weight"), path, e);
     pt_close(&file);
     if (rc)
         sae_dict_free(dict);
@@ -204,5 +222,6 @@ enum err_code sae_dict_load_rows(struct sae_dict *dict, const char *path, struct
 void sae_dict_free(struct sae_dict *dict)
 {
     free(dict->dir);
-    dict->dir = NULL;
+    free(dict->enc);
+    dict->dir = dict->enc = NULL;
 }

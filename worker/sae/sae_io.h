@@ -35,6 +35,7 @@ MUST_CHECK enum err_code sae_save_decoder(const char *path, const float *dir, si
 
 struct sae_dict {
     real *dir;    /* [f,d] unit rows; sae_dict_free() */
+    real *enc;    /* [f,d] the same of the encoder; NULL if the file has none of that shape */
     size_t f, d;
     int64_t seed; /* -1 if the file does not say */
 };

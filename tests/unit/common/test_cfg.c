@@ -110,9 +110,11 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
         {"arch", "batchtopk", "\"batchtopk\" is not one of topk|relu|linear"},
         {"arch", "", "\"\" is not one of topk|relu|linear"},
         {"arch", "topk|relu", "\"topk|relu\" is not one of topk|relu|linear"},
-        {"timeout", "-1", "expected a duration such as 90, 30m, 2h, got \"-1\""},
-        {"timeout", "2 weeks", "expected a duration such as 90, 30m, 2h, got \"2 weeks\""},
-        {"memory", "4Gb", "expected a size such as 512M, 4G, got \"4Gb\""},
+        {"timeout", "-1", "expected a duration such as 90, 30m, 2h, of at most 1e10 s, got \"-1\""},
+        {"timeout", "1e300d",
+         "expected a duration such as 90, 30m, 2h, of at most 1e10 s, got \"1e300d\""},
+        {"timeout", "2 weeks", "expected a duration such as 90, 30m, 2h, of at most 1e10 s, got \"2 weeks\""},
+        {"memory", "4Gb", "expected a size such as 512M, 4G, below 2^62 bytes, got \"4Gb\""},
     };
 
     (void)state;

@@ -19,7 +19,7 @@ static struct jobid made_of(uint8_t byte)
 static void the_canonical_text_is_as_documented(void **state)
 {
     struct jobid from = made_of(0xab), ins[] = {made_of(1), made_of(2)};
-    const struct jobid_knob knobs[] = {{"d_sae", "128", NULL}, {"k", "k_sharp", &from}};
+    const struct jobid_knob knobs[] = {{"d_sae", "128", NULL, 0}, {"k", "k_sharp", &from, 0}};
     const struct jobid_input inputs[] = {{"acts", ins, 2}};
     struct buf text = {0};
 
@@ -37,7 +37,7 @@ static void the_canonical_text_is_as_documented(void **state)
 static void golden_ids_stay(void **state)
 {
     struct jobid in = made_of(7), id;
-    const struct jobid_knob knobs[] = {{"k", "4", NULL}, {"seed", "42", NULL}};
+    const struct jobid_knob knobs[] = {{"k", "4", NULL, 0}, {"seed", "42", NULL, 0}};
     const struct jobid_input inputs[] = {{"acts", &in, 1}};
     char hex[65];
 
@@ -54,7 +54,7 @@ static void every_part_changes_the_id(void **state)
 {
     struct jobid a = made_of(1), b = made_of(2), ids[6];
     struct jobid ab[] = {a, b}, ba[] = {b, a};
-    const struct jobid_knob k4 = {"k", "4", NULL}, k5 = {"k", "5", NULL}, kv = {"k", "4", &a};
+    const struct jobid_knob k4 = {"k", "4", NULL, 0}, k5 = {"k", "5", NULL, 0}, kv = {"k", "4", &a, 0};
     const struct jobid_input in_ab = {"saes", ab, 2}, in_ba = {"saes", ba, 2};
     const struct job_kind *kind = kind_find("sae_train");
 

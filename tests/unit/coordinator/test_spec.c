@@ -37,7 +37,7 @@ static const struct {
      "grid:\n"},
     {"sweep: x\nstages: {a: {kind: sae_compare, over: [seed]}}\n",
      "s.yaml:2:10: a: saes: missing: kind sae_compare needs `saes: $stage`, of kind "
-     "sae_train|sae_random\n"},
+     "sae_train|sae_random|sae_import\n"},
     {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: m}}\n",
      "s.yaml:2:62: model: expected $stage (the dollar sign is missing)\n"},
     {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: $n}}\n",

@@ -94,7 +94,7 @@ static void test_artifacts_list_every_file_with_its_digest(void **state)
         n_stable += !is_volatile;
         free(path);
     }
-    assert_int_equal(n_files, 4 + plot_available());
+    assert_int_equal(n_files, 5 + plot_available()); /* config, metrics, summary, series, events */
     assert_int_equal(n_stable, 1 + plot_available()); /* series.csv and the figure */
     json_free(result);
     place_remove(&p);

@@ -72,6 +72,57 @@ static void selection_equals_a_sort_for_all_shapes_and_ties(void **state)
     }
 }
 
+/* k = f, k = 1, all negative, denormals, both zeros, huge values, one bit apart. */
+static void odd_values_and_edges_of_k_equal_a_sort(void **state)
+{
+    static const size_t fs[] = {1, 16, 33, 1024, 3000};
+    struct rng r = rng_stream(SEED, "odd");
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        size_t f = fs[rng_below(&r, ARRAY_LEN(fs))];
+        size_t k = round % 3 == 0 ? 1 : round % 3 == 1 ? f : 1 + rng_below(&r, f);
+        int style = (int)rng_below(&r, 5);
+
+        for (size_t i = 0; i < f; i++) {
+            double x = rng_normal(&r);
+
+            z[i] = (real)(style == 0   ? -fabs(x) - 1
+                          : style == 1 ? x * 1e-41 /* denormal */
+                          : style == 2 ? (double)rng_below(&r, 3) - 1
+                          : style == 3 ? (x > 0 ? 3e38 : -3e38)
+                                       : 1);
+            if (style == 2 && rng_below(&r, 2))
+                z[i] = z[i] == 0 ? z[i] : nextafterf(z[i], 2);
+        }
+        for (int positive = 0; positive < 2; positive++)
+            check(f, k, positive, topk_row(idx, val, z, NULL, f, k, positive, &scratch));
+    }
+}
+
+/* Moving the entries moves the choice with them; scaling by a power of two changes nothing. */
+static void order_and_scale_of_the_entries_do_not_matter(void **state)
+{
+    enum { F = 1024, K = 32 };
+    static real first[F_MAX];
+    static uint32_t before[K];
+    struct rng r = rng_stream(SEED, "metamorphic");
+
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        for (size_t i = 0; i < F; i++)
+            first[i] = z[i] = (real)rng_normal(&r);
+        assert_int_equal(topk_row(before, val, z, NULL, F, K, true, &scratch), K);
+        for (size_t i = 0; i < F; i++)
+            z[i] = 4 * first[F - 1 - i];
+        assert_int_equal(topk_row(idx, val, z, NULL, F, K, true, &scratch), K);
+        for (size_t j = 0; j < K; j++) {
+            assert_int_equal(idx[j], F - 1 - before[K - 1 - j]);
+            assert_true(val[j] == 4 * first[before[K - 1 - j]]);
+        }
+    }
+}
+
 static void bias_is_added_before_the_choice(void **state)
 {
     (void)state;
@@ -103,6 +154,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selection_equals_a_sort_for_all_shapes_and_ties),
+        cmocka_unit_test(odd_values_and_edges_of_k_equal_a_sort),
+        cmocka_unit_test(order_and_scale_of_the_entries_do_not_matter),
         cmocka_unit_test(bias_is_added_before_the_choice),
         cmocka_unit_test(what_is_not_finite_is_reported),
     };

@@ -1,0 +1,43 @@
+"""What the peer tests share: jobs by hand, SAEs through the runner, comparisons."""
+import json
+import os
+import pathlib
+import subprocess
+
+BIN = pathlib.Path(os.environ["SAEGRID_BIN"])
+
+
+def run_job(root, name, kind, knobs, inputs, job):
+    """One job in ROOT/NAME; inputs are (name, job, folder)."""
+    folder = pathlib.Path(root, name + ".tmp")
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps({
+        "job": job, "kind": kind, "run_id": name, "sweep": "peer", "stage": name, "epoch": 1,
+        "knobs": knobs, "common": {}, "context": {"task": "peer", "layer": 1, "hook": "resid_post"},
+        "inputs": [{"name": n, "job": j, "path": p} for n, j, p in inputs], "results": str(root)}))
+    subprocess.run([BIN / "saegrid-runner", "run", folder], check=True)
+    return pathlib.Path(root, name)
+
+
+def convert(source, target, to, *more):
+    return subprocess.run([BIN / "saegrid-runner", "convert", source, target, "--to", to, *more],
+                          capture_output=True, text=True)
+
+
+def infer(sae, x, folder, *more):
+    """(acts, x_hat) of the rows x, as this program computes them."""
+    import torch
+
+    rows, out = pathlib.Path(folder, "rows.pt"), pathlib.Path(folder, "out.pt")
+    torch.save(x.contiguous(), rows)
+    subprocess.run([BIN / "saegrid-runner", "infer", sae, rows, out, *more], check=True)
+    got = torch.load(out, weights_only=True)
+    return got["acts"], got["x_hat"]
+
+
+def choices(kind, knob):
+    """The choices of a knob, from `saegrid kinds KIND --json`."""
+    text = subprocess.run([BIN / "saegrid", "kinds", kind, "--json"], check=True,
+                          capture_output=True, text=True).stdout
+    rows = json.loads(text)["knobs"]
+    return next(r for r in rows if r["name"] == knob)["choices"].split("|")
