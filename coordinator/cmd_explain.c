@@ -52,6 +52,14 @@ static void explain_ready(const struct facts *f, const char *holder, struct buf 
     buf_str(out, ".\n");
 }
 
+/* What keeps ready jobs back beside a lack of workers. */
+static const char kept_back_sql[] =
+    "SELECT 'Sweep ' || s.name || ' is paused: saegrid resume ' || s.name || ' goes on.' FROM sweep s JOIN sweep_job sj"
+    " ON sj.sweep = s.id AND sj.revision = s.revision WHERE sj.job = ?1 AND s.is_paused GROUP BY s.id UNION ALL"
+    " SELECT 'Host ' || v.host || ' is held and gets no jobs: ' || v.message || '.' FROM event v WHERE v.id IN (SELECT max(id)"
+    " FROM event WHERE type IN ('host_held', 'host_freed') GROUP BY host) AND v.type = 'host_held' AND v.wall_ms >="
+    " (SELECT max(started_ms) FROM session WHERE ended_ms IS NULL) AND v.not_before_ms > CAST(strftime('%s', 'now') AS INTEGER) * 1000";
+
 static enum err_code explain_state(struct query *q, int64_t job, const struct facts *f, const char *holder,
                                    struct buf *out, struct err *e)
 {
@@ -62,9 +70,11 @@ static enum err_code explain_state(struct query *q, int64_t job, const struct fa
                         " SELECT 'Its inputs are done; the next coordinator makes it ready.' WHERE NOT EXISTS (SELECT 1"
                         " FROM job_input i JOIN job p ON p.id = i.input WHERE i.job = ?1 AND p.state <> 'done')",
                         job);
-    if (strcmp(f->state, "ready") == 0)
+    if (strcmp(f->state, "ready") == 0) {
         explain_ready(f, holder, out);
-    else if (strcmp(f->state, "skipped") == 0)
+        return add_line(q, out, e, kept_back_sql, job);
+    }
+    if (strcmp(f->state, "skipped") == 0)
         return add_line(q, out, e,
                         "SELECT 'It was skipped because of ' || c.run_name || ', which is ' || c.state || coalesce(': ' ||"
                         " c.message, '') || '. Requeue that one and this one follows.' FROM job j JOIN job c ON c.id = j.cause WHERE j.id = ?",

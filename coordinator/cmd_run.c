@@ -25,6 +25,7 @@ struct run {
     struct start_opts start;
     const char *progress;
     int64_t n_agents;
+    double storage_wait_s;
     double term_s;
     bool dry_run, ulfm;
     char *results;         /* absolute */
@@ -108,6 +109,7 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
                        .profile = r->start.profile,
                        .sets = &r->start.sets,
                        .n_agents = (int)r->n_agents,
+                       .storage_wait_s = r->storage_wait_s,
                        .term_ms = (int64_t)(r->term_s * 1000),
                        .has_ulfm = r->ulfm,
                        .drain = &want_drain};
@@ -236,11 +238,12 @@ static int plan_instead(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run r = {.term_s = 15, .start = {.rearm = true}};
+    struct run r = {.term_s = 15, .storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
         START_OPTIONS(&r.start, &results),
+        OPT_DUR("storage-wait", 0, &r.storage_wait_s, "TIME", STORAGE_WAIT_HELP),
         OPT_STR("progress", 0, &r.progress, "HOW", "auto, bar, plain or none"),
         OPT_DUR("term", 0, &r.term_s, "TIME", "an agent that is silent for so long is lost (15s)"),
         OPT_FLAG("ulfm", 0, &r.ulfm, "let Open MPI 5 report a killed agent at once"),

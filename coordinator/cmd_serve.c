@@ -25,7 +25,7 @@ enum { SHUTDOWN_MS = 3000 };
 struct serve_cmd {
     struct start_opts start;
     const char *progress, *status;
-    double term_s;
+    double term_s, storage_wait_s;
     int64_t parent;
     bool goes_on;
 };
@@ -93,6 +93,7 @@ static enum err_code serve_sweep(const struct serve_cmd *c, const struct start *
     struct serve_config config = {.results = c->start.results,
                                   .sweep_id = st->sweep_id,
                                   .term_ms = (int64_t)(c->term_s * 1000),
+                                  .storage_wait_ms = (int64_t)(c->storage_wait_s * 1000),
                                   .build = SAEGRID_COMMIT,
                                   .out = stderr,
                                   .drain = &want_drain,
@@ -192,13 +193,15 @@ static int serve(struct serve_cmd *c, int *argc, char ***argv)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct serve_cmd c = {.term_s = 30, .start = {.rearm = true}};
+    struct serve_cmd c = {.term_s = 30, .storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         START_OPTIONS(&c.start, &results),
         OPT_STR("progress", 0, &c.progress, "HOW", "auto, bar, plain or none"),
         OPT_DUR("term", 0, &c.term_s, "TIME", "an agent that is silent for so long is lost (30s)"),
+        OPT_DUR("storage-wait", 0, &c.storage_wait_s, "TIME", STORAGE_WAIT_HELP),
         OPT_FLAG("go-on", 0, &c.goes_on, "do not try quarantined jobs again"),
+        OPT_FLAG("recorded", 0, &c.start.is_recorded, "for `saegrid run`: it has recorded the sweep"),
         OPT_STR("status", 0, &c.status, "FILE", "for `saegrid run`: say there how it goes"),
         OPT_I64("parent", 0, &c.parent, "PID", "for `saegrid run`: stop when this process ends"),
     };

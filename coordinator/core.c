@@ -252,6 +252,24 @@ bool core_start(struct core *c, int64_t now_ms, struct core_out *o)
 
 /* --- loss, expiry ------------------------------------------------------------------------- */
 
+/* The lease that a rank's death may be blamed on: its only one, or of several processes the one
+ * that it had begun. */
+static uint32_t only_begun(const struct core *c, const struct rank *k)
+{
+    uint32_t found = QUEUE_NONE;
+
+    if (k->n_held == 1)
+        return k->leases;
+    for (uint32_t l = k->leases; l != QUEUE_NONE; l = c->queue.leases[l].next) {
+        if (!c->queue.leases[l].is_begun)
+            continue;
+        if (found != QUEUE_NONE)
+            return QUEUE_NONE;
+        found = l;
+    }
+    return found;
+}
+
 void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o)
 {
     char message[64];
@@ -259,7 +277,7 @@ void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o
     if (rank <= 0 || rank >= c->sched.n_ranks || !c->sched.ranks[rank].is_up)
         return;
     struct rank *k = &c->sched.ranks[rank];
-    bool is_alone = k->n_held == 1;
+    uint32_t alone = only_begun(c, k);
     core_event(o, EVENT_AGENT_LOST, 0)->rank = rank;
     snprintf(message, sizeof message, "agent lost (rank %d)", rank);
     k->is_up = false;
@@ -267,7 +285,7 @@ void core_rank_lost(struct core *c, int rank, int64_t now_ms, struct core_out *o
         struct lease *l = &c->queue.leases[k->leases];
         struct core_end end = {.facts = {.class = ERR_CLASS_EXTERNAL,
                                          .never_began = !l->is_heard,
-                                         .lost_alone = is_alone && l->is_heard &&
+                                         .lost_alone = k->leases == alone && l->is_heard &&
                                                        !l->has_progress},
                                .message = message};
         core_attempt_ended(c, l->job, &end, now_ms, o);
@@ -411,6 +429,14 @@ int core_n_agents(const struct core *c)
     for (int r = 1; r < c->sched.n_ranks; r++)
         n += c->sched.ranks[r].is_up && !c->sched.ranks[r].is_refused;
     return n;
+}
+
+bool core_all_left(const struct core *c)
+{
+    for (int r = 1; r < c->sched.n_ranks; r++)
+        if (!c->sched.ranks[r].has_left)
+            return false;
+    return c->sched.n_ranks > 1;
 }
 
 int core_n_refused(const struct core *c)

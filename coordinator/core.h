@@ -94,5 +94,6 @@ void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN t
 bool core_is_settled(const struct core *c);  /* no job can move any more */
 bool core_is_drained(const struct core *c);  /* draining, and nothing runs */
 int core_n_agents(const struct core *c);     /* up and usable */
+bool core_all_left(const struct core *c);    /* every agent has said BYE */
 int core_n_refused(const struct core *c); /* of another version or build */
 size_t core_n(const struct core *c, enum job_state s);

@@ -89,6 +89,7 @@ static void on_progress(struct core *c, int rank, const struct msg_PROGRESS *m, 
         return;
     }
     renew(c, rank, job, now_ms);
+    core_lease_of(c, job)->is_begun = true;
     int64_t step = m->step < UINT32_MAX ? m->step : UINT32_MAX;
     if (step > core_lease_of(c, job)->step_start) /* a resumed job starts with its old step */
         core_lease_of(c, job)->has_progress = true;
@@ -163,7 +164,9 @@ void core_message(struct core *c, int rank, const struct msg *m, int64_t now_ms,
     if (k->is_refused)
         return;
     if (!k->is_up) { /* it was given up, or we are new: it says HELLO again */
-        if (m->type != MSG_BYE)
+        if (m->type == MSG_BYE)
+            k->has_left = true;
+        else
             core_reply(o, (struct core_reply){.rank = rank, .type = MSG_BEAT, .arg = 0});
         if (m->type != MSG_RESULT)
             return;

@@ -85,7 +85,7 @@ static enum err_code set_journal(struct manifest *m, const char *path, struct er
     enum err_code rc;
 
     buf_fmt(&sql, "PRAGMA journal_mode = %s; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"
-                  "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;",
+                  "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA secure_delete = OFF;",
             fs_network_type(path) ? "TRUNCATE" : "WAL");
     rc = db_script(m->db, sql.data, e);
     buf_free(&sql);
@@ -135,6 +135,9 @@ static enum err_code open_db(struct manifest *m, const char *path, struct err *e
 
     if (sqlite3_libversion_number() < 3037000)
         return err_set(e, ERR_UNAVAILABLE, "SQLite %s: 3.37 or newer is needed", sqlite3_libversion());
+    /* One thread, and nobody reads the counters: refused without harm if SQLite is in use already. */
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_open_v2(path, &m->db, flags, NULL) != SQLITE_OK)
         return db_error(m->db, e, path);
     sqlite3_busy_timeout(m->db, 5000);
@@ -214,6 +217,7 @@ void manifest_close(struct manifest *m)
         sqlite3_close(m->db);
     }
     manifest_unlock(m->lock_fd);
+    map_free(&m->metrics);
     free(m->results);
     free(m);
 }

@@ -47,6 +47,10 @@ MUST_CHECK enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
  * it and nothing of the batch is applied. */
 MUST_CHECK enum err_code manifest_apply(struct manifest *m, const struct event *events, size_t n,
                                         struct err *e);
+/* The recorded sweep of this name if it is whole and of this text, else *sweep_id = 0. */
+MUST_CHECK enum err_code manifest_find_sweep(struct manifest *m, const struct spec *s,
+                                             int64_t *sweep_id, int64_t *n_jobs, struct err *e);
+
 /* After a failed manifest_apply: the job whose result is unreadable (ERR_CORRUPT, ERR_NOT_FOUND),
  * else 0: the storage itself failed. */
 int64_t manifest_bad_job(const struct manifest *m);
@@ -55,6 +59,14 @@ int64_t manifest_bad_job(const struct manifest *m);
  * other jobs are resolved here. */
 MUST_CHECK enum err_code manifest_payload(struct manifest *m, int64_t job, int64_t epoch,
                                           struct buf *payload, struct buf *dir, struct err *e);
+
+/* Of an in-agent job without inputs: its knobs and its run name are all that its agent needs. */
+MUST_CHECK enum err_code manifest_payload_inline(struct manifest *m, int64_t job,
+                                                 struct buf *payload, struct buf *dir,
+                                                 struct err *e);
+/* Around many reads: one transaction, which costs less than one each. */
+MUST_CHECK enum err_code manifest_read_begin(struct manifest *m, struct err *e);
+MUST_CHECK enum err_code manifest_read_end(struct manifest *m, struct err *e);
 
 /* At the start of a coordinator: jobs that a dead one left leased.  A complete result folder is
  * taken as done; everything else is ready again, free of charge. */

@@ -96,20 +96,59 @@ static enum err_code end_attempt(struct manifest *m, const struct event *ev, con
     return rc;
 }
 
-static enum err_code take_result(struct manifest *m, const struct event *ev, struct err *e)
+/* `is_plain`: of an in-agent job without a verdict. */
+static enum err_code take_result(struct manifest *m, const struct event *ev, bool in_agent, struct err *e)
 {
+    bool is_plain = in_agent && ev->class == ERR_CLASS_NONE && !m->has_gates;
     int64_t is_negative;
-    enum err_code rc = manifest_ingest(m, ev, e);
+    enum err_code rc = manifest_ingest(m, ev, in_agent, e);
 
     if (rc == ERR_CORRUPT || rc == ERR_NOT_FOUND || rc == ERR_INVALID)
         m->bad_job = ev->job;
     if (!rc)
         rc = manifest_gates(m, ev->job, ev->wall_ms, e);
-    if (!rc)
+    if (!rc && !is_plain)
         rc = db_i64(m, ST_VERDICT_NOW, 0, &is_negative, e, "i", ev->job);
-    if (!rc && is_negative)
+    if (!rc && !is_plain && is_negative)
         rc = explog_note(m, ev->job, ev->epoch, "negative", ev->wall_ms, e);
     return rc;
+}
+
+/* The moves of a job that goes well, each one guarded statement.  *now is what it was before;
+ * *is_moved is false if the guard did not hold: the long way then says why. */
+static enum err_code move_fast(struct manifest *m, const struct event *ev, struct now *now, bool *is_moved,
+                               struct err *e)
+{
+    enum err_code rc = ERR_OK;
+
+    *is_moved = false;
+    *now = (struct now){.epoch = ev->epoch};
+    if (ev->type == EVENT_READY) {
+        now->state = JOB_WAITING;
+        rc = db_run(m, ST_MOVE_READY, e, "i", ev->job);
+    } else if (ev->type == EVENT_GRANT) {
+        now->state = JOB_READY;
+        rc = db_run(m, ST_MOVE_GRANT, e, "ii", ev->job, ev->epoch);
+    } else if (ev->type == EVENT_DONE) {
+        now->state = JOB_LEASED;
+        now->in_agent = true;
+        rc = db_run(m, ST_MOVE_DONE, e, "ii", ev->job, ev->epoch);
+    } else {
+        return ERR_OK;
+    }
+    *is_moved = !rc && db_changes(m) == 1;
+    return rc;
+}
+
+static enum err_code move(struct manifest *m, const struct event *ev, struct now *now, struct err *e)
+{
+    bool is_moved;
+    enum err_code rc = move_fast(m, ev, now, &is_moved, e);
+
+    if (rc || is_moved)
+        return rc;
+    rc = read_now(m, ev, now, e);
+    return rc ? rc : move_job(m, ev, now, e);
 }
 
 static enum err_code apply_one(struct manifest *m, const struct event *ev, struct err *e)
@@ -123,16 +162,14 @@ static enum err_code apply_one(struct manifest *m, const struct event *ev, struc
         rc = db_run(m, ST_JOB_PRIORITY, e, "it", ev->cause, ev->message);
     if (rc || !is_about_job(ev->type))
         return rc;
-    rc = read_now(m, ev, &now, e);
-    if (!rc)
-        rc = move_job(m, ev, &now, e);
+    rc = move(m, ev, &now, e);
     if (!rc && ev->type == EVENT_GRANT)
         rc = db_run(m, ST_ATTEMPT_ADD, e, "iiitzi", ev->job, ev->epoch, (int64_t)ev->rank, ev->host,
                     ev->pid, ev->wall_ms);
     if (!rc && outcomes[ev->type] && now.state == JOB_LEASED)
         rc = end_attempt(m, ev, &now, e);
     if (!rc && ev->type == EVENT_DONE)
-        rc = take_result(m, ev, e);
+        rc = take_result(m, ev, now.in_agent, e);
     if (!rc && (ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE))
         rc = explog_note(m, ev->job, now.epoch, outcomes[ev->type], ev->wall_ms, e);
     return rc;

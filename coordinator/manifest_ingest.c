@@ -14,11 +14,27 @@ struct target {
     char last[64];         /* and its text */
 };
 
+/* *id is 0 for an unknown one.  Rows of metric_name never change under an open manifest. */
+static enum err_code find_metric(struct manifest *m, const char *name, int64_t *id, struct err *e)
+{
+    const int64_t *known = map_get(&m->metrics, name, strlen(name));
+    bool is_new;
+
+    if (known) {
+        *id = *known;
+        return ERR_OK;
+    }
+    enum err_code rc = db_i64(m, ST_METRIC_NAME_FIND, 0, id, e, "t", name);
+    if (!rc && *id)
+        *map_put(&m->metrics, name, strlen(name), &is_new) = *id;
+    return rc;
+}
+
 static enum err_code set_metric(void *ctx, const char *name, double value, struct err *e)
 {
     struct target *t = ctx;
     int64_t id;
-    enum err_code rc = db_i64(t->m, ST_METRIC_NAME_FIND, 0, &id, e, "t", name);
+    enum err_code rc = find_metric(t->m, name, &id, e);
 
     if (!rc && id == 0)
         return err_set(e, ERR_CORRUPT, "metrics: %s: not a metric that saegrid knows", name);
@@ -161,19 +177,16 @@ static enum err_code take_inline(struct target *t, const struct event *ev, struc
     return rc;
 }
 
-enum err_code manifest_ingest(struct manifest *m, const struct event *ev, struct err *e)
+enum err_code manifest_ingest(struct manifest *m, const struct event *ev, bool in_agent, struct err *e)
 {
     struct target t = {.m = m, .job = ev->job};
     struct ingest in = {0};
     struct buf path = {0};
     char hex[65];
-    int64_t in_agent;
-    enum err_code rc = db_i64(m, ST_JOB_IN_AGENT, 0, &in_agent, e, "i", ev->job);
 
-    if (!rc && in_agent)
+    if (in_agent)
         return take_inline(&t, ev, e);
-    if (!rc)
-        rc = folder_path(m, ev->job, &path, hex, e);
+    enum err_code rc = folder_path(m, ev->job, &path, hex, e);
     if (!rc)
         rc = ingest_open(&in, path.data, hex, e);
     if (!rc)

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 
+#include "common/map.h"
 #include "coordinator/manifest.h"
 
 #define MANIFEST_FILE  "manifest.sqlite"
@@ -26,6 +27,7 @@ struct manifest {
     char *results;
     int lock_fd;
     int64_t session, bad_job, sweep; /* sweep: the last one added */
+    struct map metrics; /* name as reported -> row of metric_name */
     bool has_log_entries;
     bool has_gates;   /* some stage has a gate */
 };
@@ -60,7 +62,7 @@ enum err_code manifest_lock(const char *results, int64_t wait_ms, int *fd, struc
 void manifest_unlock(int fd);
 
 /* --- manifest_ingest.c, manifest_gate.c --- */
-enum err_code manifest_ingest(struct manifest *m, const struct event *ev, struct err *e);
+enum err_code manifest_ingest(struct manifest *m, const struct event *ev, bool in_agent, struct err *e);
 enum err_code manifest_note_gates(struct manifest *m, struct err *e); /* sets has_gates */
 enum err_code manifest_gates(struct manifest *m, int64_t job, int64_t wall_ms, struct err *e);
 /* --- manifest_explog.c --- */

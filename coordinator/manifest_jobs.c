@@ -35,25 +35,36 @@ enum job_state manifest_state(const char *name)
     return (enum job_state)s;
 }
 
+/* A walk over all edges beside that over the jobs, both in the order of jobs. */
 struct inputs {
     int64_t *v;
     size_t n, cap;
+    sqlite3_stmt *row;
 };
+
+static void add_input(struct inputs *in, int64_t input)
+{
+    for (size_t i = 0; i < in->n; i++)
+        if (in->v[i] == input)
+            return;
+    if (in->n == in->cap) {
+        in->cap = in->cap ? 2 * in->cap : 64;
+        in->v = realloc(in->v, in->cap * sizeof *in->v);
+        if (!in->v)
+            abort();
+    }
+    in->v[in->n++] = input;
+}
 
 static enum err_code load_inputs(struct manifest *m, int64_t job, struct inputs *in, struct err *e)
 {
-    sqlite3_stmt *row;
-    enum err_code rc = db_row(m, ST_JOB_INPUTS, &row, e, "i", job);
+    enum err_code rc = ERR_OK;
 
     in->n = 0;
-    for (; !rc && row; rc = db_next(m, &row, e)) {
-        if (in->n == in->cap) {
-            in->cap = in->cap ? 2 * in->cap : 64;
-            in->v = realloc(in->v, in->cap * sizeof *in->v);
-            if (!in->v)
-                abort();
-        }
-        in->v[in->n++] = sqlite3_column_int64(row, 0);
+    while (!rc && in->row && sqlite3_column_int64(in->row, 0) <= job) {
+        if (sqlite3_column_int64(in->row, 0) == job)
+            add_input(in, sqlite3_column_int64(in->row, 1));
+        rc = db_next(m, &in->row, e);
     }
     return rc;
 }
@@ -83,8 +94,10 @@ enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
 {
     struct inputs in = {0};
     sqlite3_stmt *row;
-    enum err_code rc = db_row(m, ST_JOB_LOAD, &row, e, "i", sweep_id);
+    enum err_code rc = db_row(m, ST_INPUTS_LOAD, &in.row, e, "");
 
+    if (!rc)
+        rc = db_row(m, ST_JOB_LOAD, &row, e, "i", sweep_id);
     while (!rc && row) {
         struct manifest_job j;
 
@@ -99,6 +112,8 @@ enum err_code manifest_load(struct manifest *m, int64_t sweep_id,
         else
             rc = db_next(m, &row, e);
     }
+    if (in.row)
+        db_done(in.row);
     free(in.v);
     return rc;
 }

@@ -196,3 +196,31 @@ enum err_code manifest_payload(struct manifest *m, int64_t job, int64_t epoch, s
     db_done(row);
     return rc ? err_wrap(e, "job %s", dir->data) : ERR_OK;
 }
+
+enum err_code manifest_payload_inline(struct manifest *m, int64_t job, struct buf *payload,
+                                      struct buf *dir, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_PAYLOAD_INLINE, &row, e, "i", job);
+
+    if (rc)
+        return rc;
+    if (!row)
+        return err_set(e, ERR_BUG, "job %lld: not in the manifest", (long long)job);
+    buf_str(payload, "{\"knobs\":");
+    buf_str(payload, db_text(row, 0));
+    buf_char(payload, '}');
+    buf_str(dir, db_text(row, 1));
+    db_done(row);
+    return ERR_OK;
+}
+
+enum err_code manifest_read_begin(struct manifest *m, struct err *e)
+{
+    return db_run(m, ST_BEGIN_READ, e, "");
+}
+
+enum err_code manifest_read_end(struct manifest *m, struct err *e)
+{
+    return db_commit(m, e);
+}

@@ -28,7 +28,7 @@ struct adding {
     int32_t *first;      /* the stage that named a row first */
     struct map repeats;  /* (row, other stage) of this pass */
     size_t in_txn;
-    char day[9];
+    char day[9], last_name[NAME_TEXT];
     const struct job_kind *kind; /* the last one, and its row */
     int64_t kind_row;
     struct buf context;  /* the last one, and its row */
@@ -83,11 +83,14 @@ static enum err_code insert_as(struct adding *a, const struct expand_job *j, con
 static enum err_code insert_job(struct adding *a, const struct expand_job *j, int64_t *row, struct err *e)
 {
     char name[NAME_TEXT], hex[65];
-    enum err_code rc;
+    enum err_code rc = ERR_OK;
+    bool is_like_last = strcmp(a->last_name, j->run_name) == 0; /* taken: spare a failing insert */
 
+    snprintf(a->last_name, sizeof a->last_name, "%s", j->run_name);
     snprintf(name, sizeof name, "%s_%s", j->run_name, a->day);
-    rc = insert_as(a, j, name, e);
-    if (rc && sqlite3_extended_errcode(a->m->db) == SQLITE_CONSTRAINT_UNIQUE) {
+    if (!is_like_last)
+        rc = insert_as(a, j, name, e);
+    if (is_like_last || (rc && sqlite3_extended_errcode(a->m->db) == SQLITE_CONSTRAINT_UNIQUE)) {
         snprintf(name, sizeof name, "%s_%s-%.8s", j->run_name, a->day, jobid_hex(hex, &j->id));
         rc = insert_as(a, j, name, e);
     }
@@ -290,4 +293,22 @@ enum err_code manifest_add_sweep(struct manifest *m, const struct spec *s, int64
     map_free(&a.repeats);
     buf_free(&a.context);
     return rc ? err_wrap(e, "sweep %s", s->name) : ERR_OK;
+}
+
+enum err_code manifest_find_sweep(struct manifest *m, const struct spec *s, int64_t *sweep_id,
+                                  int64_t *n_jobs, struct err *e)
+{
+    sqlite3_stmt *row;
+    enum err_code rc = db_row(m, ST_SWEEP_FIND, &row, e, "t", s->name);
+
+    *sweep_id = *n_jobs = 0;
+    if (rc || !row)
+        return rc;
+    if (sqlite3_column_bytes(row, 1) == 32 && memcmp(sqlite3_column_blob(row, 1), s->digest, 32) == 0 &&
+        sqlite3_column_int(row, 3)) {
+        *sweep_id = m->sweep = sqlite3_column_int64(row, 0);
+        *n_jobs = sqlite3_column_int64(row, 4);
+    }
+    db_done(row);
+    return ERR_OK;
 }

@@ -68,6 +68,8 @@ static void add_serve(struct list *l, const struct mpirun *m, const char *bin, c
     snprintf(term, sizeof term, "%lldms", (long long)m->term_ms);
     add_all(l, (const char *const[]){"--term", term, NULL});
     add_number(l, "--parent", (long long)getpid());
+    add_number(l, "--storage-wait", (long long)(m->storage_wait_s + 0.5));
+    add(l, "--recorded");
     if (m->goes_on)
         add(l, "--go-on");
     if (m->profile)

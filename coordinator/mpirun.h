@@ -19,6 +19,7 @@ struct mpirun {
     const struct opts_list *sets;
     const char *progress;
     int n_agents;
+    double storage_wait_s;
     int64_t term_ms;                       /* an agent that is silent for so long is lost */
     bool has_ulfm;                         /* mpirun --with-ft ulfm: link_mpi_has_ulfm() */
     bool goes_on;                          /* a restart: quarantined jobs stay so */

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Estimates are relative: below this share of the work that this start has to do, the time left
+ * would be a guess. */
+#define LEFT_MIN 0.05
+
 enum { BAR_MS = 200, PLAIN_MS = 30000, PLAIN_PCT = 5, BAR_CELLS = 24, WIDTH = 80 };
 
 bool progress_mode_parse(const char *text, FILE *f, enum progress_mode *out)
@@ -77,9 +81,11 @@ static void add_rate(struct buf *out, const struct progress *p, const struct pro
         buf_fmt(out, ", %.*f jobs/s", rate < 10 ? 1 : 0, rate);
     else
         buf_fmt(out, ", %.1f jobs/min", rate * 60);
-    double left = cost > 0 ? elapsed * (now->cost_total - now->cost_done) / cost
-                           : (double)(now->n_total - n_ended(now)) / rate;
-    if (n_ended(now) < now->n_total && left >= 0 && left < 1e8) {
+    double cost_left = now->cost_total - now->cost_done;
+    double done = cost > 0 ? cost / (cost + cost_left)
+                           : n / (n + (double)(now->n_total - n_ended(now)));
+    double left = elapsed * (1 - done) / done;
+    if (n_ended(now) < now->n_total && done >= LEFT_MIN && left >= 0.5 && left < 1e8) {
         buf_str(out, ", left ");
         progress_duration(out, left);
     }

@@ -18,6 +18,7 @@ struct lease {
     uint32_t step_start;   /* job's step_best when granted */
     uint32_t next, prev;   /* others of the rank, or of the free list */
     bool is_heard;         /* the rank has named it since the grant */
+    bool is_begun;         /* ... as running: a process that was granted ahead waits */
     bool has_progress;     /* a step beyond step_start */
 };
 

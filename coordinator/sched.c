@@ -75,6 +75,8 @@ void sched_begin(struct sched *s)
     s->n_aside = 0;
     s->next_idle = s->next_rank = 1;
     s->level = 0;
+    s->ahead = 2;
+    s->next_ahead = 1;
 }
 
 static int need_on(const struct sched_host *h, const struct job *j)
@@ -119,11 +121,38 @@ static bool has_room(const struct sched *s, const struct rank *k, const struct j
     return j->in_agent ? k->n_process == 0 && k->n_held < k->capacity : k->n_held == 0;
 }
 
+static bool has_room_ahead(const struct sched *s, const struct rank *k, const struct job *j)
+{
+    float total = k->cost_s + j->cost_s;
+    int limit = total <= 0.05F * SCHED_AHEAD_TINY ? SCHED_AHEAD_TINY : SCHED_AHEAD;
+
+    return is_usable(k) && k->lent_to < 0 && k->n_lent == 0 && !s->hosts[k->host].is_reserved &&
+           k->n_held == k->n_process && k->n_held < limit && k->n_held < k->capacity &&
+           total <= SCHED_AHEAD_S;
+}
+
 static int pick_idle(struct sched *s, const struct job *j)
 {
     while (s->next_idle < s->n_ranks && !has_room(s, &s->ranks[s->next_idle], j))
         s->next_idle++;
     return s->next_idle < s->n_ranks ? s->next_idle : -1;
+}
+
+/* As pick_least_loaded: round after round, one more process each. */
+static int pick_ahead(struct sched *s, const struct job *j)
+{
+    for (; s->ahead <= SCHED_AHEAD_TINY; s->ahead++, s->next_ahead = 1)
+        for (int *r = &s->next_ahead; *r < s->n_ranks; ++*r)
+            if (s->ranks[*r].n_held < s->ahead && has_room_ahead(s, &s->ranks[*r], j))
+                return *r;
+    return -1;
+}
+
+static int pick_for_process(struct sched *s, const struct queue *q, const struct job *j)
+{
+    int rank = pick_idle(s, j);
+
+    return rank < 0 && q->n_ready >= (size_t)s->n_ranks ? pick_ahead(s, j) : rank;
 }
 
 /* Within a pass agents only fill up: a cursor goes round once for each level of load. */
@@ -151,7 +180,7 @@ int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
     while ((*job = queue_top(q)) != QUEUE_NONE) {
         const struct job *j = &q->jobs[*job];
         if (j->threads <= 1)
-            return j->in_agent ? pick_least_loaded(s, j) : pick_idle(s, j);
+            return j->in_agent ? pick_least_loaded(s, j) : pick_for_process(s, q, j);
         int host = pick_host(s, j, &is_now);
         if (host < 0)
             return -1;
@@ -174,6 +203,8 @@ void sched_hold(struct sched *s, int rank, const struct job *job)
 {
     s->ranks[rank].n_held++;
     s->ranks[rank].n_process += !job->in_agent;
+    if (!job->in_agent)
+        s->ranks[rank].cost_s += job->cost_s;
 }
 
 void sched_took(struct sched *s, int rank, const struct job *job)
@@ -202,6 +233,9 @@ void sched_release(struct sched *s, int rank, const struct job *job)
 
     k->n_held--;
     k->n_process -= !job->in_agent;
+    k->cost_s = k->n_process > 0 && !job->in_agent ? k->cost_s - job->cost_s : k->cost_s;
+    if (k->n_process == 0)
+        k->cost_s = 0;
     if (k->n_held > 0)
         return;
     for (int r = 1; r < s->n_ranks && k->n_lent > 0; r++)

@@ -1,7 +1,9 @@
 /* sched.h - the agents as the coordinator sees them, and which of them takes a job.
  *
  * A narrow job goes to the least loaded agent with room: a process to one that holds nothing, an
- * in-agent job to one that runs no process, behind which it would wait.  A job with threads = t
+ * in-agent job to one that runs no process, behind which it would wait.  While more jobs are ready
+ * than there are agents, one that runs short processes gets some ahead: their estimates add up to
+ * SCHED_AHEAD_S at most, so that none waits long behind another while an agent is free.  A job with threads = t
  * lends t - 1 further idle agents of the same host until it ends; a host that is chosen for it
  * but still busy is reserved, so that narrow jobs do not starve wide ones.  A host with fewer
  * than t agents in all counts as wide enough once all of it is idle.
@@ -9,6 +11,9 @@
 #pragma once
 #include "coordinator/hold.h"
 #include "coordinator/queue.h"
+
+#define SCHED_AHEAD_S 4.0F
+enum { SCHED_AHEAD = 2, SCHED_AHEAD_TINY = 8 }; /* processes held at once; of 50 ms and less each */
 
 struct rank {
     bool is_up;
@@ -18,6 +23,7 @@ struct rank {
     int capacity;          /* jobs it may hold in all */
     int n_held;
     int n_process;         /* of them: jobs in a process of their own, which take all its time */
+    float cost_s;          /* estimates of those */
     int n_lent;            /* agents that it counts too */
     int lent_to;           /* rank that counts this one's core, or -1 */
     int host;              /* index in sched.hosts */
@@ -38,7 +44,8 @@ struct sched {
     struct sched_host *hosts;
     int n_hosts;
     int next_idle;         /* cursors of the pass: for a process; */
-    int next_rank, level;  /* for in-agent jobs, and the load that they may find there */
+    int next_rank, level;  /* for in-agent jobs, and the load that they may find there; */
+    int next_ahead, ahead; /* for a process ahead, and how many an agent may hold with it */
     uint32_t *aside;       /* wide jobs of this pass that wait for a reserved host */
     size_t n_aside;
 };

@@ -6,25 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
 #include "common/log.h"
 #include "coordinator/job_state.h"
+#include "coordinator/serve_internal.h"
 
 enum {
-    DATAGRAMS_MAX = 4096,      /* a turn */
-    OUTBOX_FLUSH = 1 << 20,
+    DATAGRAMS_MAX = 4096,      /* a turn; and not more events, so that agents compute while we */
+    EVENTS_TURN = 1024,        /* store, each at its time */
     BUSY_US = 20000,           /* after the last event: poll every 0.1 ms for so long, */
-    WARM_US = 1000000,         /* then every ms, then every 5 ms, after 5 s every 10 ms */
+    WARM_US = 1000000,         /* then every ms, after 1 s every 5 ms, after 5 s every 20 ms, */
+    COLD_US = 30000000,        /* after 30 s every 50 ms */
     DRAIN_MS = 20000,          /* a drain becomes "now" after so long */
     LOOK_MS = 500,             /* between looks at our parent and at the number of agents */
-    ALONE_MS = 30000,          /* without any agent: give up */
-    STORAGE_RETRY_US = 1000000
+    ALONE_MS = 30000           /* without any agent: give up */
 };
-
-static int64_t now_ms(const struct serve *s)
-{
-    return clock_ms(s->clock);
-}
 
 /* --- loading ------------------------------------------------------------------------------ */
 
@@ -63,7 +58,7 @@ static enum err_code load_job(void *ctx, const struct manifest_job *mj)
     return core_add_job(&l->s->core, &j, mj->inputs, mj->n_inputs, l->e);
 }
 
-static enum err_code load(struct serve *s, int64_t grace_ms, struct err *e)
+enum err_code serve_load(struct serve *s, int64_t grace_ms, struct err *e)
 {
     struct core_config config = {.n_ranks = s->link->size,
                                  .term_ms = s->config.term_ms,
@@ -106,11 +101,11 @@ enum err_code serve_open(struct serve *s, const struct serve_config *config, str
     s->outbox = calloc((size_t)link->size, sizeof *s->outbox);
     s->rank_job = calloc((size_t)link->size, sizeof *s->rank_job);
     live_open(&s->live, link->size);
-    if (!s->outbox || !s->rank_job || load(s, 0, e)) {
+    if (!s->outbox || !s->rank_job || serve_load(s, 0, e)) {
         serve_close(s);
         return e->code ? e->code : err_set(e, ERR_NOMEM, "coordinator");
     }
-    progress_init(&s->progress, config->out, config->progress, now_ms(s), progress_now(s));
+    progress_init(&s->progress, config->out, config->progress, serve_now_ms(s), progress_now(s));
     return ERR_OK;
 }
 
@@ -128,267 +123,6 @@ void serve_close(struct serve *s)
     buf_free(&s->order);
     buf_free(&s->order_said);
     live_close(&s->live, s->config.results);
-}
-
-/* --- sending ------------------------------------------------------------------------------ */
-
-static void flush_rank(struct serve *s, int rank)
-{
-    struct buf *b = &s->outbox[rank];
-    struct err e;
-
-    if (b->len && s->link->ops->send(s->link, rank, b->data, b->len, &e))
-        log_warn("serve.send", "rank=%d why=\"%s\"", rank, e.text);
-    buf_reset(b);
-}
-
-static void add_message(struct serve *s, int rank, const struct msg *m)
-{
-    proto_add(&s->outbox[rank], m);
-    if (s->outbox[rank].len > OUTBOX_FLUSH)
-        flush_rank(s, rank);
-}
-
-static void tell_everybody(struct serve *s, bool is_known)
-{
-    struct msg m = {.type = MSG_BEAT};
-
-    m.u.BEAT = (struct msg_BEAT){s->config.term_ms, is_known};
-    for (int r = 1; r < s->link->size; r++) {
-        add_message(s, r, &m);
-        flush_rank(s, r);
-    }
-}
-
-static void note_rank_job(struct serve *s, int rank)
-{
-    const char *slash = s->dir.len ? strrchr(s->dir.data, '/') : NULL;
-
-    snprintf(s->rank_job[rank], sizeof s->rank_job[rank], "%s", slash ? slash + 1 : "");
-}
-
-static void send_grant(struct serve *s, const struct core_reply *r)
-{
-    uint32_t at = queue_find(&s->core.queue, r->job);
-    const struct job *j = &s->core.queue.jobs[at];
-    struct msg m = {.type = MSG_GRANT};
-    struct err e = {0};
-    const uint32_t *in;
-    bool is_missed = false;
-    int64_t cause = 0;
-    size_t n_in;
-    enum err_code rc = ERR_OK;
-
-    if (j->state != JOB_LEASED || j->epoch != r->epoch)
-        return; /* ended again within this very batch */
-    queue_edges_in(&s->core.queue, at, &in, &n_in);
-    if (n_in)
-        rc = manifest_require_missed(s->manifest, r->job, &is_missed, &cause, &e);
-    if (!rc && is_missed) {
-        core_grant_skipped(&s->core, r->job, cause, &s->late);
-        return;
-    }
-    buf_reset(&s->payload);
-    buf_reset(&s->dir);
-    if (!rc)
-        rc = manifest_payload(s->manifest, r->job, r->epoch, &s->payload, &s->dir, &e);
-    if (rc) {
-        core_grant_failed(&s->core, r->job, &e, now_ms(s), &s->late);
-        return;
-    }
-    m.u.GRANT = (struct msg_GRANT){r->job, r->epoch, s->config.term_ms, j->threads,
-                                   (double)j->timeout_s, (int64_t)j->memory_kib * 1024,
-                                   j->in_agent, s->dir.data, s->payload.data};
-    note_rank_job(s, r->rank);
-    add_message(s, r->rank, &m);
-}
-
-static void send_reply(struct serve *s, const struct core_reply *r)
-{
-    struct msg m = {.type = r->type};
-
-    switch (r->type) {
-    case MSG_GRANT:
-        send_grant(s, r);
-        return;
-    case MSG_BEAT:
-        m.u.BEAT = (struct msg_BEAT){s->config.term_ms, r->arg};
-        break;
-    case MSG_ACK:
-        m.u.ACK = (struct msg_ACK){r->job, r->epoch};
-        break;
-    case MSG_CANCEL:
-        m.u.CANCEL = (struct msg_CANCEL){r->job, r->epoch};
-        break;
-    case MSG_DRAIN:
-        m.u.DRAIN.is_now = r->arg;
-        break;
-    case MSG_SHUTDOWN:
-        m.u.SHUTDOWN.reason = r->arg;
-        break;
-    default:
-        return;
-    }
-    add_message(s, r->rank, &m);
-}
-
-/* --- storing ------------------------------------------------------------------------------ */
-
-static void say_failure(struct serve *s, const struct event *ev)
-{
-    struct buf text = {0};
-    const char *name = "";
-
-    buf_reset(&s->payload);
-    buf_reset(&s->dir);
-    if (manifest_payload(s->manifest, ev->job, ev->epoch, &s->payload, &s->dir, NULL) == ERR_OK &&
-        s->dir.len && strrchr(s->dir.data, '/'))
-        name = strrchr(s->dir.data, '/') + 1;
-    buf_fmt(&text, "saegrid: job %" PRId64 "%s%s %s (%s): %s", ev->job, *name ? " " : "", name,
-            ev->type == EVENT_FAIL ? "failed" : "was quarantined", err_class_name(ev->class),
-            ev->message ? ev->message : "no message");
-    progress_say(&s->progress, text.data);
-    buf_free(&text);
-}
-
-static void say_host(struct serve *s, const struct event *ev)
-{
-    struct buf text = {0};
-
-    buf_fmt(&text, "saegrid: host %s is %s: %s", ev->host ? ev->host : "?",
-            ev->type == EVENT_HOST_HELD ? "held" : "free again", ev->message ? ev->message : "");
-    progress_say(&s->progress, text.data);
-    buf_free(&text);
-}
-
-/* After the commit: counts for the time left, and the first failure at once. */
-static void note_events(struct serve *s, const struct core_out *o)
-{
-    for (size_t i = 0; i < o->n_events; i++) {
-        const struct event *ev = &o->events[i];
-        if (ev->type == EVENT_DONE || ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE ||
-            ev->type == EVENT_SKIP || ev->type == EVENT_CANCEL)
-            s->now.cost_done +=
-                (double)s->core.queue.jobs[queue_find(&s->core.queue, ev->job)].cost_s;
-        if (ev->type == EVENT_HOST_HELD || ev->type == EVENT_HOST_FREED)
-            say_host(s, ev);
-        if ((ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE) && !s->has_failed) {
-            s->has_failed = true;
-            say_failure(s, ev);
-        }
-        log_debug("job.event", "event=%s job=%" PRId64 " epoch=%" PRId64 " rank=%d",
-                  event_type_name(ev->type), ev->job, ev->epoch, ev->rank);
-    }
-}
-
-/* Moves the unreadable folder aside, so that the next attempt computes it again. */
-static void set_aside(struct serve *s, int64_t job, const struct err *why)
-{
-    struct buf from = {0}, to = {0};
-    struct err e;
-
-    s->bad_job = job;
-    snprintf(s->bad_why, sizeof s->bad_why, "%s", why->text);
-    buf_reset(&s->payload);
-    buf_reset(&s->dir);
-    if (manifest_payload(s->manifest, job, 1, &s->payload, &s->dir, &e) == ERR_OK && s->dir.len) {
-        buf_fmt(&from, "%s/%s", s->config.results, s->dir.data);
-        buf_fmt(&to, "%s.bad", from.data);
-        if (fs_remove_tree(to.data, &e) ||
-            (fs_is_dir(from.data) && fs_rename_dir(from.data, to.data, &e)))
-            log_warn("serve.set_aside", "why=\"%s\"", e.text);
-    }
-    buf_free(&from);
-    buf_free(&to);
-}
-
-static bool is_storage(enum err_code rc)
-{
-    return rc == ERR_IO || rc == ERR_NO_SPACE || rc == ERR_BUSY || rc == ERR_NOMEM;
-}
-
-static enum err_code wait_for_storage(struct serve *s, const struct core_out *o, struct err *e)
-{
-    struct buf text = {0};
-    int64_t next_beat = now_ms(s);
-    enum err_code rc = e->code;
-
-    buf_fmt(&text, "saegrid: paused, nothing is lost: %s; goes on by itself once that is mended",
-            e->text);
-    progress_say(&s->progress, text.data);
-    buf_free(&text);
-    while (rc && is_storage(rc) && !manifest_bad_job(s->manifest) && *s->config.drain == 0) {
-        s->clock->sleep_us(s->clock, STORAGE_RETRY_US);
-        if (now_ms(s) >= next_beat) {
-            tell_everybody(s, true);
-            next_beat = now_ms(s) + s->config.term_ms / 3;
-        }
-        rc = manifest_apply(s->manifest, o->events, o->n_events, e);
-    }
-    if (!rc)
-        progress_say(&s->progress, "saegrid: goes on");
-    return rc;
-}
-
-static void stamp(struct serve *s, struct core_out *o)
-{
-    int64_t wall_ms = s->clock->wall_ms(s->clock);
-
-    for (size_t i = 0; i < o->n_events; i++) {
-        struct event *ev = &o->events[i];
-        ev->wall_ms = wall_ms;
-        if (ev->not_before_ms && (ev->type == EVENT_RETRY || ev->type == EVENT_HOST_HELD))
-            ev->not_before_ms += wall_ms;
-    }
-}
-
-/* Stores a batch and sends its replies.  *was_lost: it was dropped, and the state loaded anew. */
-static enum err_code commit(struct serve *s, struct core_out *o, bool *was_lost, struct err *e)
-{
-    enum err_code rc = ERR_OK;
-
-    *was_lost = false;
-    stamp(s, o);
-    if (o->n_events)
-        rc = manifest_apply(s->manifest, o->events, o->n_events, e);
-    if (rc && is_storage(rc) && !manifest_bad_job(s->manifest))
-        rc = wait_for_storage(s, o, e);
-    if (rc && manifest_bad_job(s->manifest)) {
-        set_aside(s, manifest_bad_job(s->manifest), e);
-        core_free(&s->core);
-        core_out_reset(&s->out);
-        core_out_reset(&s->late);
-        *was_lost = true;
-        rc = load(s, s->config.term_ms, e);
-        tell_everybody(s, false);
-        return rc;
-    }
-    if (rc)
-        return rc;
-    note_events(s, o);
-    for (size_t i = 0; i < o->n_replies; i++)
-        send_reply(s, &o->replies[i]);
-    core_out_reset(o);
-    return ERR_OK;
-}
-
-static enum err_code commit_all(struct serve *s, struct err *e)
-{
-    bool was_lost = false;
-
-    if (!s->out.n_events && !s->out.n_replies)
-        return ERR_OK;
-    enum err_code rc = commit(s, &s->out, &was_lost, e);
-    while (!rc && !was_lost && s->late.n_events) {
-        struct core_out late = s->late;
-        s->late = s->out;
-        s->out = late;
-        rc = commit(s, &s->out, &was_lost, e);
-    }
-    for (int r = 1; r < s->link->size; r++)
-        flush_rank(s, r);
-    s->last_busy_us = s->clock->mono_us(s->clock);
-    return rc;
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -415,7 +149,7 @@ static void on_message(struct serve *s, int rank, struct msg *m)
         note_progress(s, rank, &m->u.PROGRESS);
         live_note(&s->live, rank, &m->u.PROGRESS);
     }
-    core_message(&s->core, rank, m, now_ms(s), &s->out);
+    core_message(&s->core, rank, m, serve_now_ms(s), &s->out);
 }
 
 static void receive(struct serve *s)
@@ -427,7 +161,8 @@ static void receive(struct serve *s)
     size_t n;
     int from;
 
-    for (int i = 0; i < DATAGRAMS_MAX && s->link->ops->poll(s->link, &from, &data, &n); i++) {
+    for (int i = 0; i < DATAGRAMS_MAX && s->out.n_events < EVENTS_TURN &&
+                    s->link->ops->poll(s->link, &from, &data, &n); i++) {
         struct proto_reader r = proto_read(data, n);
         if (from <= 0 || from >= s->link->size)
             continue;
@@ -438,7 +173,7 @@ static void receive(struct serve *s)
         s->last_busy_us = s->clock->mono_us(s->clock);
     }
     for (int r = s->link->ops->lost(s->link); r >= 0; r = s->link->ops->lost(s->link))
-        core_rank_lost(&s->core, r, now_ms(s), &s->out);
+        core_rank_lost(&s->core, r, serve_now_ms(s), &s->out);
 }
 
 /* --- the loop ----------------------------------------------------------------------------- */
@@ -446,13 +181,13 @@ static void receive(struct serve *s)
 /* True if whoever started us is gone; also keeps since when there is no agent. */
 static bool look_around(struct serve *s)
 {
-    if (now_ms(s) < s->next_look_ms)
+    if (serve_now_ms(s) < s->next_look_ms)
         return false;
-    s->next_look_ms = now_ms(s) + LOOK_MS;
+    s->next_look_ms = serve_now_ms(s) + LOOK_MS;
     if (core_n_agents(&s->core) > 0 || s->is_starting)
         s->alone_since_ms = 0;
     else if (!s->alone_since_ms)
-        s->alone_since_ms = now_ms(s);
+        s->alone_since_ms = serve_now_ms(s);
     return s->config.parent > 0 && kill(s->config.parent, 0) && errno == ESRCH;
 }
 
@@ -460,7 +195,7 @@ static void obey_signals(struct serve *s)
 {
     int want = look_around(s) ? 2 : *s->config.drain;
 
-    if (s->drain_seen == 1 && now_ms(s) - s->drain_ms > DRAIN_MS)
+    if (s->drain_seen == 1 && serve_now_ms(s) - s->drain_ms > DRAIN_MS)
         want = 2;
     if (want <= s->drain_seen || (s->drain_seen >= 2 && want > 2))
         return;
@@ -468,7 +203,7 @@ static void obey_signals(struct serve *s)
                                         : "saegrid: stopping; running jobs write a checkpoint");
     core_drain(&s->core, want > 1, &s->out);
     s->drain_seen = want;
-    s->drain_ms = now_ms(s);
+    s->drain_ms = serve_now_ms(s);
 }
 
 static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
@@ -483,12 +218,13 @@ static bool is_over(const struct serve *s, enum err_code *why, struct err *e)
                        "coordinator: install the same on all nodes");
         return true;
     }
-    if (s->alone_since_ms && now_ms(s) - s->alone_since_ms > ALONE_MS) {
+    if (core_all_left(&s->core) ||
+        (s->alone_since_ms && serve_now_ms(s) - s->alone_since_ms > ALONE_MS)) {
         *why = err_set(e, ERR_UNAVAILABLE, "no agent is left, and %zu jobs are to go",
                        core_n(&s->core, JOB_WAITING) + core_n(&s->core, JOB_READY));
         return true;
     }
-    bool is_late = s->drain_seen >= 2 && now_ms(s) - s->drain_ms > 3000;
+    bool is_late = s->drain_seen >= 2 && serve_now_ms(s) - s->drain_ms > 3000;
     if (!core_is_drained(&s->core) && !is_late)
         return false;
     *why = err_set(e, ERR_STOPPED, "stopped; the same command goes on");
@@ -504,7 +240,8 @@ static void rest(struct serve *s)
     s->clock->sleep_us(s->clock, quiet_us < BUSY_US       ? 100
                                  : quiet_us < WARM_US     ? 1000
                                  : quiet_us < 5 * WARM_US ? 5000
-                                                          : 10000);
+                                 : quiet_us < COLD_US     ? 20000
+                                                          : 50000);
 }
 
 enum err_code serve_run(struct serve *s, struct err *e)
@@ -515,24 +252,24 @@ enum err_code serve_run(struct serve *s, struct err *e)
         receive(s);
         obey_signals(s);
         if (s->is_starting)
-            s->is_starting = core_start(&s->core, now_ms(s), &s->out);
+            s->is_starting = core_start(&s->core, serve_now_ms(s), &s->out);
         serve_take_order(s);
-        core_tick(&s->core, now_ms(s), &s->out);
+        core_tick(&s->core, serve_now_ms(s), &s->out);
         if (!s->is_starting)
-            core_grant(&s->core, now_ms(s), &s->out);
+            core_grant(&s->core, serve_now_ms(s), &s->out);
         bool is_quiet = !s->out.n_events && !s->out.n_replies;
-        rc = commit_all(s, e);
+        rc = serve_commit(s, e);
         if (rc)
             break;
         serve_answer_order(s);
-        live_write(&s->live, s->config.results, now_ms(s));
-        progress_show(&s->progress, progress_now(s), now_ms(s));
+        live_write(&s->live, s->config.results, serve_now_ms(s));
+        progress_show(&s->progress, progress_now(s), serve_now_ms(s));
         if (is_over(s, &why, e))
             break;
         if (is_quiet)
             rest(s);
     } while (true);
-    progress_end(&s->progress, progress_now(s), now_ms(s));
+    progress_end(&s->progress, progress_now(s), serve_now_ms(s));
     return rc ? rc : why;
 }
 

@@ -2,7 +2,8 @@
  *
  * Every turn takes all messages that are there, lets the core decide, stores the events in one
  * transaction, then sends the replies.  A storage error pauses: the same batch is tried again
- * every second, agents are told that we live, and nothing is lost.  A result folder that cannot
+ * every second, agents are told that we live, and nothing is lost; after storage_wait_ms it ends
+ * the loop.  A result folder that cannot
  * be read is moved aside and counts as an infra failure of its attempt; since the batch it came
  * in was not stored, the state is loaded anew from the manifest and the agents say again what
  * they hold.
@@ -22,6 +23,7 @@ struct serve_config {
     const char *results;
     int64_t sweep_id;
     int64_t term_ms;
+    int64_t storage_wait_ms;              /* how long to wait for a full or broken disk */
     const char *build;                    /* agents of another are refused; NULL: any */
     enum progress_mode progress;
     FILE *out;                            /* progress and failures, for people */

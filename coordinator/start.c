@@ -60,8 +60,12 @@ enum err_code start_manifest(const struct start_opts *o, const struct spec *spec
     *out = (struct start){0};
     if (manifest_open(o->results, LOCK_WAIT_MS, &out->manifest, e))
         return e->code;
-    enum err_code rc = manifest_add_sweep(out->manifest, spec, wall_ms, &out->sweep_id, &out->n_jobs,
-                                          &out->n_new, e);
+    enum err_code rc = ERR_OK;
+    if (o->is_recorded)
+        rc = manifest_find_sweep(out->manifest, spec, &out->sweep_id, &out->n_jobs, e);
+    if (!rc && !out->sweep_id)
+        rc = manifest_add_sweep(out->manifest, spec, wall_ms, &out->sweep_id, &out->n_jobs,
+                                &out->n_new, e);
     if (!rc)
         rc = keep_text(o->results, spec, e);
     if (!rc)

@@ -8,7 +8,12 @@ struct start_opts {
     const char *path, *profile, *results;
     struct opts_list sets;
     bool rearm;            /* the command was typed: quarantined jobs are tried again */
+    bool is_recorded;      /* `saegrid run` has just recorded the sweep: do not expand it again */
 };
+
+/* How long a full or broken disk is waited for. */
+#define STORAGE_WAIT_S    600
+#define STORAGE_WAIT_HELP "wait so long for a full or broken disk (10m), then end with code 74"
 
 #define START_OPTIONS(o, results)                                                                  \
     OPT_RESULTS(results),                                                                          \

@@ -64,6 +64,7 @@ CREATE TABLE context (
     json TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- Here and below: x = a OR x = b.  For x IN (a, b, c) SQLite builds a table anew at every write.
 CREATE TABLE job (
     id                 INTEGER PRIMARY KEY,
     digest             BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
@@ -73,8 +74,9 @@ CREATE TABLE job (
     run_name           TEXT NOT NULL UNIQUE,
     sweep              INTEGER NOT NULL REFERENCES sweep (id),  -- where it lives
     stage              INTEGER NOT NULL REFERENCES stage (id),
-    state              TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'ready', 'leased',
-                           'done', 'failed', 'quarantined', 'skipped', 'cancelled')),
+    state              TEXT NOT NULL DEFAULT 'waiting' CHECK (state = 'waiting' OR state = 'ready' OR
+                           state = 'leased' OR state = 'done' OR state = 'failed' OR state = 'quarantined' OR
+                           state = 'skipped' OR state = 'cancelled'),
     epoch              INTEGER NOT NULL DEFAULT 0,
     in_agent           INTEGER NOT NULL,      -- no process, no folder
     threads            INTEGER NOT NULL,
@@ -94,7 +96,7 @@ CREATE TABLE job (
     message            TEXT,
     cause              INTEGER                -- the job that made it skip
 ) STRICT;
-CREATE INDEX job_by_trouble ON job (state) WHERE state IN ('leased', 'failed', 'quarantined');
+CREATE INDEX job_by_trouble ON job (state) WHERE state = 'leased' OR state = 'failed' OR state = 'quarantined';
 
 CREATE TABLE sweep_job (
     sweep    INTEGER NOT NULL REFERENCES sweep (id),
@@ -242,7 +244,7 @@ CREATE TABLE event (
     message       TEXT,
     metrics       TEXT
 ) STRICT;
-CREATE INDEX event_by_job ON event (job) WHERE type NOT IN ('ready', 'grant', 'done');
+CREATE INDEX event_by_job ON event (job) WHERE type <> 'ready' AND type <> 'grant' AND type <> 'done';
 CREATE TRIGGER event_is_kept BEFORE DELETE ON event
 BEGIN SELECT raise(ABORT, 'events are append-only'); END;
 CREATE TRIGGER event_is_final BEFORE UPDATE ON event

@@ -33,7 +33,7 @@ static bool is_one_of(const char *text, const char *const *list)
 /* "100,1000": ascending whole numbers. */
 static enum err_code check_steps(const char *text, struct err *e)
 {
-    double last = 0;
+    double last = -1;
 
     for (const char *p = text; *p;) {
         char *end;

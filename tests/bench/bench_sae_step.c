@@ -1,8 +1,8 @@
 /* bench_sae_step.c - one TopK training step against an sgemm of the encoder's shape.
  *
- *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row]
+ *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row [repeats]]
  *
- * Warm-up, then medians of 9 repeats; step and sgemm alternate in one process, so the share travels
+ * Warm-up, then medians of 9 repeats or as many as asked for, at most 99; step and sgemm alternate in one process, so the share travels
  * between machines.
  */
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "worker/num/vec.h"
 #include "worker/sae/sae.h"
 
-enum { REPEATS = 9 };
+enum { REPEATS = 9, REPEATS_MAX = 99 };
 
 static const struct shape {
     size_t d, f, k, n;
@@ -23,7 +23,8 @@ static const struct shape {
               {512, 16384, 64, 2048}};
 
 struct timing {
-    double step[REPEATS], gemm[REPEATS];
+    double step[REPEATS_MAX], gemm[REPEATS_MAX];
+    size_t n;
 };
 
 static double seconds(void)
@@ -61,7 +62,7 @@ static void time_shape(const struct shape *s, struct timing *t)
     sae_init(&sae, 1, NULL);
     for (int i = 0; i < 20; i++)
         (void)sae_step(&sae, &w, x + (size_t)(i % 8) * s->n * s->d, s->n, 3e-4);
-    for (int rep = 0; rep < REPEATS; rep++) {
+    for (size_t rep = 0; rep < t->n; rep++) {
         double from = seconds();
 
         for (int i = 0; i < inner; i++)
@@ -78,7 +79,8 @@ static void time_shape(const struct shape *s, struct timing *t)
 
 int main(int argc, char **argv)
 {
-    int only = argc > 1 ? atoi(argv[1]) : -1;
+    int only = argc > 1 ? atoi(argv[1]) : -1, asked = argc > 2 ? atoi(argv[2]) : REPEATS;
+    size_t repeats = asked < 1 ? 1 : asked > REPEATS_MAX ? REPEATS_MAX : (size_t)asked;
 
     printf("isa %s, blas %s, one thread\n", vec_isa(), blas_core());
     printf("%5s %5s %3s %5s %10s %10s %10s %12s %8s %8s\n", "d", "f", "k", "batch", "median_ms",
@@ -86,17 +88,17 @@ int main(int argc, char **argv)
     blas_threads_set(1);
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         const struct shape *s = &shapes[i];
-        struct timing t;
+        struct timing t = {.n = repeats};
 
         if (only >= 0 && i != (size_t)only)
             continue;
         time_shape(s, &t);
-        stats_sort(t.step, REPEATS);
-        stats_sort(t.gemm, REPEATS);
-        double step = t.step[REPEATS / 2], gemm = t.gemm[REPEATS / 2];
+        stats_sort(t.step, t.n);
+        stats_sort(t.gemm, t.n);
+        double step = t.step[t.n / 2], gemm = t.gemm[t.n / 2];
         printf("%5zu %5zu %3zu %5zu %10.4f %10.4f %10.4f %12.0f %8.1f %7.1f%%\n", s->d, s->f, s->k,
-               s->n, 1e3 * step, 1e3 * stats_quantile(t.step, REPEATS, .1),
-               1e3 * stats_quantile(t.step, REPEATS, .9), (double)s->n / step,
+               s->n, 1e3 * step, 1e3 * stats_quantile(t.step, t.n, .1),
+               1e3 * stats_quantile(t.step, t.n, .9), (double)s->n / step,
                2e-9 * (double)(s->n * s->d * s->f) / gemm, 100 * gemm / step);
     }
     return 0;

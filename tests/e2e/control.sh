@@ -12,19 +12,26 @@ stages:
   doomed: {kind: mock, process: true, sleep: 60, steps: 600, grid: {seed: {range: [20, 23]}}}
 YAML
 n_in() { sql "SELECT count(*) FROM runs WHERE stage LIKE '$1' AND state = '$2'" 2>/dev/null || echo 0; }
-is_n() { [ "$(n_in "$1" "$2")" "$3" "$4" ]; }
+# is_n STAGE STATE N: so many at least; with N = 0 none
+is_n() {
+    local n
+    n=$(n_in "$1" "$2")
+    if [ "$3" = 0 ]; then [ "$n" = 0 ]; else [ "$n" -ge "$3" ]; fi
+}
 expect 65 sg pause
 "$SAEGRID_BIN/saegrid" run ctl.yaml -j 2 --set doomed.priority=-5 >"$work/run.log" 2>&1 </dev/null &
 pid=$!
 background+=("$pid")
-until_true 60 is_n first done -ge 1
+until_true 60 is_n first "done" 1
 
 begin=$(now_ms)
 expect 0 sg pause ctl
 says 'ctl: paused'
 took=$(($(now_ms) - begin))
 [ "$took" -lt 3000 ] || fail "pause took $took ms"
-until_true 30 is_n % leased -eq 0
+until_true 30 is_n % leased 0
+expect 0 sg explain "$(sql "SELECT run_id FROM runs WHERE state = 'ready' LIMIT 1")"
+says 'Sweep ctl is paused'
 n=$(n_attempts)
 sleep 1.5
 same 'attempts while paused' "$(n_attempts)" "$n"
@@ -35,14 +42,14 @@ pass "pause: answered in $took ms, nothing was granted in 1.5 s"
 expect 0 sg priority last 9
 says 'priority 9 for 4 jobs'
 expect 0 sg resume
-until_true 60 is_n last done -eq 4
-first_done=$(n_in first done)
+until_true 60 is_n last "done" 4
+first_done=$(n_in first "done")
 [ "$first_done" -lt 10 ] || fail 'the stage with the higher priority did not go first'
 expect 64 sg priority last high
 expect 65 sg cancel nonsense
 pass "priority: the last stage was done with $first_done of 10 jobs of the first"
 
-until_true 60 is_n doomed leased -ge 2
+until_true 60 is_n doomed leased 2
 shows_steps() { sg status >"$log" && grep -Eq '[1-9][0-9]*/600' "$log"; }
 until_true 20 shows_steps
 says_not 'is paused'
@@ -78,12 +85,12 @@ YAML
 "$SAEGRID_BIN/saegrid" run one.yaml -j 1 >"$work/run.log" 2>&1 </dev/null &
 pid=$!
 background+=("$pid")
-until_true 60 is_n job leased -eq 1
+until_true 60 is_n job leased 1
 run=$(sql "SELECT run_id FROM runs WHERE sweep = 'one'")
 log_is_there() { [ -e "$SAEGRID_RESULTS/experiments/one/$run.tmp/log.txt" ]; }
 until_true 30 log_is_there
 expect 0 timeout 30 "$SAEGRID_BIN/saegrid" logs -f "$run"
-same 'state after logs -f' "$(sql "SELECT state FROM runs WHERE sweep = 'one'")" done
+same 'state after logs -f' "$(sql "SELECT state FROM runs WHERE sweep = 'one'")" "done"
 expect 0 timeout 10 "$SAEGRID_BIN/saegrid" status --watch one
 wait "$pid"
 pass 'logs -f ends with its job'

@@ -25,3 +25,13 @@ expect 0 sg run "$sweeps/hooks.yaml" -j 2 --results "$work/roomy"
 same 'numbers after a full disk' "$(digest "$work/small")" "$(digest "$work/roomy")"
 expect 0 sg check --results "$work/small"
 pass 'it goes on by itself, to the same numbers'
+
+mkdir tiny
+mount -t tmpfs -o size=1200k none tiny
+mounts+=("$work/tiny")
+expect 74 timeout 120 "$SAEGRID_BIN/saegrid" run "$sweeps/hooks.yaml" -j 2 --storage-wait 2 --results "$work/tiny"
+says 'paused'
+mount -o remount,size=100m "$work/tiny"
+expect 0 sg run "$sweeps/hooks.yaml" -j 2 --results "$work/tiny"
+same 'numbers after giving up and going on' "$(digest "$work/tiny")" "$(digest "$work/roomy")"
+pass 'after --storage-wait it ends with code 74, and nothing is lost'

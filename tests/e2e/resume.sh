@@ -36,7 +36,7 @@ disturb() {
             kill -0 "$pid" 2>/dev/null || return 0 # it ended before
             sleep 0.01
         done
-        us=$((20000 + wall * 1000 / 32768 * RANDOM * 2 / times))
+        us=$((20000 + RANDOM * wall * 2000 / 32768 / times))
         sleep "$((us / 1000000)).$(printf '%06d' $((us % 1000000)))"
         if [ "$signal" = KILL ]; then
             victim=$(runner_pid)

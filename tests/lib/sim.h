@@ -67,7 +67,7 @@ struct sim_event {
 
 struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
-        drains, cancels, messages, batches, quarantines;
+        drains, cancels, messages, batches, quarantines, holds, pauses, priorities, bad_ends;
     double busy_s; /* of jobs that ended */
 };
 
@@ -76,6 +76,7 @@ struct sim_config {
     int n_agents, n_hosts, n_jobs, n_disasters, capacity;
     int64_t term_ms, grace_ms, poll_us;
     int64_t width; /* layers of so many; 0: any shape */
+    int bad_host;  /* 1 + the host on which every process fails at once, for infra causes; 0: none */
     bool is_calm;  /* few checks, no disasters: for scale */
 };
 
@@ -85,6 +86,8 @@ struct sim {
     struct core core;
     struct core_out out;
     bool is_up, is_starting, is_step_due, is_draining, agents_survive;
+    bool is_paused;      /* as the manifest knows it */
+    uint64_t held;       /* hosts (modulo 64) that are held, by events since the coordinator rose */
     uint32_t server_life;
     struct sim_job *jobs;
     size_t n_jobs;

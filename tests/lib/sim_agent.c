@@ -108,6 +108,11 @@ static void note_begun(struct sim *s, const struct sim_item *it)
     j->begun[word] |= bit;
 }
 
+static bool is_bad_host(const struct sim *s, const struct sim_agent *a)
+{
+    return s->config.bad_host && a->host == s->config.bad_host - 1;
+}
+
 static void begin_next(struct sim *s, int rank)
 {
     struct sim_agent *a = &s->agents[rank];
@@ -128,7 +133,7 @@ static void begin_next(struct sim *s, int rank)
             say_step(s, rank, it, 0);
         if (j->script != SIM_POISON && j->beats_steps)
             sim_at(s, s->now_us + j->us / 2, SIM_HALF, rank, a->run);
-        sim_at(s, s->now_us + j->us, SIM_END, rank, a->run);
+        sim_at(s, s->now_us + (is_bad_host(s, a) ? 1000 : j->us), SIM_END, rank, a->run);
         return;
     }
 }
@@ -200,7 +205,10 @@ void sim_agent_end(struct sim *s, int rank)
     s->n.busy_s += (double)j->us / 1e6;
     if (a->state == SIM_DRAIN)
         report(s, rank, it, ERR_CLASS_EXTERNAL);
-    else if (j->script == SIM_POISON) {
+    else if (is_bad_host(s, a)) {
+        s->n.bad_ends++;
+        report(s, rank, it, ERR_CLASS_INFRA);
+    } else if (j->script == SIM_POISON) {
         s->n.deaths++;
         sim_kill_agent(s, rank, true);
         return;

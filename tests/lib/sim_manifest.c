@@ -41,6 +41,8 @@ static bool is_done(enum job_state st)
 static void apply_grant(struct sim *s, struct sim_job *j, const struct event *e)
 {
     RULE(!s->is_draining);
+    RULE(!s->is_paused);
+    RULE(s->config.n_hosts > 64 || !(s->held >> (s->agents[e->rank].host & 63) & 1));
     RULE(j->state == JOB_READY);
     RULE(e->epoch > j->epoch);
     RULE(count_inputs(s, j, is_done) == j->n_inputs);
@@ -78,14 +80,39 @@ static void apply_end(struct sim *s, struct sim_job *j, const struct event *e)
                                        : JOB_QUARANTINED;
 }
 
+/* About hosts and the sweep: no job moves. */
+static void apply_order(struct sim *s, const struct event *e)
+{
+    uint64_t host = e->host ? UINT64_C(1) << (atoi(e->host + 4) & 63) : 0; /* "node7" */
+
+    if (e->type == EVENT_PAUSE || e->type == EVENT_RESUME) {
+        s->is_paused = e->type == EVENT_PAUSE;
+        s->n.pauses += s->is_paused;
+    } else if (e->type == EVENT_PRIORITY) {
+        sim_job(s, e->cause)->load.priority = (int16_t)atoi(e->message);
+        s->n.priorities++;
+    } else if (e->type == EVENT_HOST_HELD) {
+        if (s->held & host)
+            sim_fail(s, "%s: held twice", e->host);
+        s->held |= host;
+        s->n.holds++;
+    } else if (e->type == EVENT_HOST_FREED) {
+        s->held &= ~host;
+    } else {
+        sim_fail(s, "%s of no job", event_type_name(e->type));
+    }
+}
+
 static void apply_one(struct sim *s, const struct event *e)
 {
     if (e->type == EVENT_AGENT_UP || e->type == EVENT_AGENT_LOST) {
         s->n.lost += e->type == EVENT_AGENT_LOST;
         return;
     }
-    if (!e->job)
-        return; /* about hosts and orders: no job moves */
+    if (!e->job) {
+        apply_order(s, e);
+        return;
+    }
     struct sim_job *j = sim_job(s, e->job);
     switch (e->type) {
     case EVENT_READY:

@@ -40,6 +40,8 @@ void sim_server_rise(struct sim *s)
 {
     sim_load(s, &s->core);
     s->is_up = s->is_starting = true;
+    s->core.is_paused = s->is_paused;
+    s->held = 0;
     s->is_draining = s->is_step_due = false;
     sim_at(s, s->now_us + sim_between(s, 0, 50000), SIM_TICK, 0, 0); /* messages come before */
 }
@@ -155,6 +157,11 @@ static void orders(struct sim *s)
         core_cancel(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), s->now_us / 1000, &s->out);
         s->n.cancels++;
     }
+    if (!s->config.is_calm && s->config.n_disasters && sim_chance(s, 0.002))
+        core_priority(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), (int)sim_between(s, -9, 9),
+                      s->now_us / 1000, &s->out);
+    if (!s->config.is_calm && sim_chance(s, s->is_paused ? 0.05 : 0.0005 * (s->config.n_disasters > 0)))
+        core_pause(&s->core, !s->is_paused, "sim", &s->out);
 }
 
 void sim_server_step(struct sim *s, bool is_tick)

@@ -1,15 +1,19 @@
 """The peer of tests/bench/bench_sae_step.c: the same TopK step in PyTorch on one thread.
 
-usage: python3 tests/peer/bench_torch_sae.py
+usage: python3 tests/peer/bench_torch_sae.py [--row N] [--repeats N] [--threads N] [--form F] [--serve]
 Encode (centred, ReLU), torch.topk, decode, sum-mean MSE, backward, gradient projection, Adam,
-renormalised decoder: in the dense form that PyTorch users write, and with a gathered decode.
+renormalised decoder: in the dense form that PyTorch users write, with a gathered decode, and the
+better of the two under torch.compile.  --serve: measure once for every line of the input, so that
+another program can be timed in turn.
 """
+import argparse
 import statistics
+import sys
 import time
 
 import torch
 
-SHAPES = [(128, 1024, 32, 256), (128, 1024, 32, 2048), (512, 4096, 32, 4096)]
+SHAPES = [(128, 1024, 32, 256), (128, 1024, 32, 2048), (512, 4096, 32, 4096), (512, 16384, 64, 2048)]
 REPEATS = 9
 
 
@@ -46,32 +50,55 @@ def step(m, opt, x):
     return loss
 
 
-def measure(d, f, k, n, sparse):
-    torch.manual_seed(1)
-    m = TopK(d, f, k, sparse)
-    opt = torch.optim.Adam(m.parameters(), lr=3e-4)
-    xs = [torch.randn(n, d) for _ in range(8)]
-    inner = 1 + int(4e9 / (2 * n * d * f))
-    for i in range(5):
-        step(m, opt, xs[i % 8])
-    times = []
-    for _ in range(REPEATS):
+class Bench:
+    def __init__(self, row, form):
+        d, f, k, n = SHAPES[row]
+        torch.manual_seed(1)
+        self.m = TopK(d, f, k, "sparse" in form)
+        self.opt = torch.optim.Adam(self.m.parameters(), lr=3e-4)
+        self.xs = [torch.randn(n, d) for _ in range(8)]
+        self.inner = 1 + int(4e9 / (2 * n * d * f))
+        self.step = torch.compile(step) if form.startswith("compile") else step
+        for i in range(3):
+            self.step(self.m, self.opt, self.xs[i % 8])
+
+    def seconds(self):
         start = time.perf_counter()
-        for i in range(inner):
-            step(m, opt, xs[i % 8])
-        times.append((time.perf_counter() - start) / inner)
-    return statistics.median(times)
+        for i in range(self.inner):
+            self.step(self.m, self.opt, self.xs[i % 8])
+        return (time.perf_counter() - start) / self.inner
+
+
+FORMS = ["dense", "sparse", "compile-dense", "compile-sparse"]
 
 
 def main():
-    torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, one thread")
-    print(f"{'d':>5} {'f':>5} {'k':>3} {'batch':>5} {'form':>7} {'median_ms':>10} {'samples/s':>12}")
-    for d, f, k, n in SHAPES:
-        for sparse in (False, True):
-            t = measure(d, f, k, n, sparse)
-            form = "sparse" if sparse else "dense"
-            print(f"{d:5} {f:5} {k:3} {n:5} {form:>7} {1e3 * t:10.3f} {n / t:12.0f}", flush=True)
+    p = argparse.ArgumentParser()
+    p.add_argument("--row", type=int)
+    p.add_argument("--repeats", type=int, default=REPEATS)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--form", choices=FORMS)
+    p.add_argument("--serve", action="store_true")
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    if a.serve:
+        bench = Bench(a.row, a.form)
+        for _ in sys.stdin:
+            print(f"{bench.seconds():.9f}", flush=True)
+        return
+    print(f"torch {torch.__version__}, {a.threads} thread(s)")
+    print(f"{'d':>5} {'f':>5} {'k':>3} {'batch':>5} {'form':>14} {'median_ms':>10} {'samples/s':>12}")
+    for row, (d, f, k, n) in enumerate(SHAPES):
+        for form in FORMS:
+            if a.row not in (None, row) or a.form not in (None, form):
+                continue
+            try:
+                bench = Bench(row, form)
+            except Exception as e:  # torch.compile needs a C++ compiler
+                print(f"{d:5} {f:5} {k:3} {n:5} {form:>14} failed: {type(e).__name__}", flush=True)
+                continue
+            t = statistics.median(bench.seconds() for _ in range(a.repeats))
+            print(f"{d:5} {f:5} {k:3} {n:5} {form:>14} {1e3 * t:10.3f} {n / t:12.0f}", flush=True)
 
 
 if __name__ == "__main__":

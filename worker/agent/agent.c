@@ -64,8 +64,8 @@ void agent_drain(struct agent *a, bool is_now)
     agent_drop_queued(a);
     launch_stop(&a->launch, clock_ms(a->clock), is_now);
     for (size_t i = 0; i < a->n_items; i++)
-        if (a->items[i].phase == ITEM_RUNNING && a->items[i].in_agent) {
-            a->items[i].phase = ITEM_QUEUED; /* it has no checkpoint: as if not begun */
+        if (a->items[i]->phase == ITEM_RUNNING && a->items[i]->in_agent) {
+            a->items[i]->phase = ITEM_QUEUED; /* it has no checkpoint: as if not begun */
             agent_drop_queued(a);
         }
 }
@@ -193,11 +193,8 @@ void agent_free(struct agent *a)
     m.u.BYE.n_held = (int64_t)a->n_items;
     proto_add(&a->out, &m);
     flush(a);
-    while (a->n_items) {
-        a->n_items--;
-        free(a->items[a->n_items].dir);
-        free(a->items[a->n_items].payload);
-        buf_free(&a->items[a->n_items].result);
-    }
+    while (a->n_items)
+        agent_item_free(a->items[--a->n_items]);
+    mock_inline_free(&a->mock);
     buf_free(&a->out);
 }

@@ -14,10 +14,11 @@
 #include "common/proto.h"
 #include "worker/agent/launch.h"
 #include "worker/agent/lease.h"
+#include "worker/agent/mock_inline.h"
 
 enum agent_state { AGENT_HELLO, AGENT_WORK, AGENT_DRAIN, AGENT_END };
 enum item_phase { ITEM_QUEUED, ITEM_RUNNING, ITEM_REPORTED };
-enum { AGENT_CAPACITY = 256, AGENT_TERM_MS = 30000 };
+enum { AGENT_CAPACITY = 1024, AGENT_TERM_MS = 30000 };
 
 struct agent_config {
     const char *results;
@@ -43,10 +44,13 @@ struct agent {
     const struct clock *clock;
     enum agent_state state;
     struct lease lease;
-    struct agent_item items[AGENT_CAPACITY];
-    size_t n_items;
+    struct agent_item *items[AGENT_CAPACITY]; /* owned; the first n_reported are REPORTED */
+    size_t n_items, n_reported;
+    int64_t newest_job;       /* highest id ever taken: beyond it no grant can be a copy */
     struct launch launch;     /* of the running process, if any */
-    int64_t inline_end_us;    /* of the running in-agent job */
+    struct mock_inline mock;  /* the running in-agent job: what it will do, and when it ends; */
+    struct err mock_err;      /* or why it cannot */
+    int64_t inline_end_us;
     int64_t started_wall_ms, started_us;
     int64_t next_progress_ms;
     struct buf out;           /* records of this step */

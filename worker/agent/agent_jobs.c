@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/agent/mock_inline.h"
-
 enum { PROGRESS_MS = 1000, INLINE_SLICE_US = 2000 };
 
 static char *copy(const char *s)
@@ -16,34 +14,47 @@ static char *copy(const char *s)
     return buf_steal(&b);
 }
 
-static void item_free(struct agent_item *it)
+void agent_item_free(struct agent_item *it)
 {
     free(it->dir);
     free(it->payload);
     buf_free(&it->result);
+    free(it);
+}
+
+static size_t place(const struct agent *a, int64_t job, int64_t epoch)
+{
+    size_t i = 0;
+
+    while (i < a->n_items && (a->items[i]->job != job || a->items[i]->epoch != epoch))
+        i++;
+    return i;
 }
 
 static struct agent_item *find(struct agent *a, int64_t job, int64_t epoch)
 {
-    for (size_t i = 0; i < a->n_items; i++)
-        if (a->items[i].job == job && a->items[i].epoch == epoch)
-            return &a->items[i];
-    return NULL;
+    size_t i = place(a, job, epoch);
+
+    return i < a->n_items ? a->items[i] : NULL;
 }
 
 static void forget(struct agent *a, struct agent_item *it)
 {
-    size_t i = (size_t)(it - a->items);
+    size_t i = place(a, it->job, it->epoch);
 
-    item_free(it);
-    memmove(it, it + 1, (--a->n_items - i) * sizeof *it);
+    agent_item_free(it);
+    memmove(a->items + i, a->items + i + 1, (--a->n_items - i) * sizeof *a->items);
+    a->n_reported -= i < a->n_reported;
 }
 
 void agent_take(struct agent *a, const struct msg_GRANT *m)
 {
-    if (find(a, m->job, m->epoch) || a->n_items == AGENT_CAPACITY)
-        return; /* a copy; or more than we asked for, whose lease will expire */
-    a->items[a->n_items++] = (struct agent_item){
+    if (a->n_items == AGENT_CAPACITY || (m->job <= a->newest_job && find(a, m->job, m->epoch)))
+        return; /* more than we asked for, whose lease will expire; or a copy */
+    struct agent_item *it = malloc(sizeof *it);
+    if (!it)
+        abort();
+    *it = (struct agent_item){
         .job = m->job,
         .epoch = m->epoch,
         .in_agent = m->in_agent != 0,
@@ -53,6 +64,8 @@ void agent_take(struct agent *a, const struct msg_GRANT *m)
         .dir = copy(m->dir),
         .payload = copy(m->payload),
     };
+    a->items[a->n_items++] = it;
+    a->newest_job = m->job > a->newest_job ? m->job : a->newest_job;
 }
 
 void agent_acked(struct agent *a, int64_t job, int64_t epoch)
@@ -114,8 +127,8 @@ void agent_drop_queued(struct agent *a)
 
     err_set(&e, ERR_STOPPED, "stopped before it began");
     for (size_t i = 0; i < a->n_items; i++)
-        if (a->items[i].phase == ITEM_QUEUED)
-            report_error(a, &a->items[i], &e);
+        if (a->items[i]->phase == ITEM_QUEUED)
+            report_error(a, a->items[i], &e);
 }
 
 /* --- in the agent ------------------------------------------------------------------------- */
@@ -123,46 +136,37 @@ void agent_drop_queued(struct agent *a)
 static void end_inline(struct agent *a, struct agent_item *it)
 {
     struct msg m = result_of(a, it);
-    struct mock_inline mock;
-    struct err e = {0};
+    const struct mock_inline *mock = &a->mock;
 
-    if (mock_inline(&mock, it->payload, it->epoch, &e)) {
-        report_error(a, it, &e);
-    } else {
-        m.u.RESULT.outcome = mock.hangs ? ERR_CLASS_CONFIG : mock.class;
-        m.u.RESULT.exit_code = mock.hangs ? err_exit_code(ERR_TIMEOUT) : mock.exit_code;
-        m.u.RESULT.signal = mock.signal;
-        m.u.RESULT.is_oom = mock.is_oom;
-        m.u.RESULT.pid = 0;
-        m.u.RESULT.wall_s = (double)(a->clock->mono_us(a->clock) - a->started_us) * 1e-6;
-        m.u.RESULT.metrics = mock.metrics.data;
-        m.u.RESULT.message = mock.hangs ? "over its time limit" : mock.message.data;
-        report(a, it, &m);
+    if (a->mock_err.code) {
+        report_error(a, it, &a->mock_err);
+        return;
     }
-    mock_inline_free(&mock);
+    m.u.RESULT.outcome = mock->hangs ? ERR_CLASS_CONFIG : mock->class;
+    m.u.RESULT.exit_code = mock->hangs ? err_exit_code(ERR_TIMEOUT) : mock->exit_code;
+    m.u.RESULT.signal = mock->signal;
+    m.u.RESULT.is_oom = mock->is_oom;
+    m.u.RESULT.pid = 0;
+    m.u.RESULT.wall_s = (double)(a->clock->mono_us(a->clock) - a->started_us) * 1e-6;
+    m.u.RESULT.metrics = mock->metrics.data;
+    m.u.RESULT.message = mock->hangs ? "over its time limit" : mock->message.data;
+    report(a, it, &m);
 }
 
-/* When it will end: now, after its sleep, at its limit, or never. */
-static int64_t inline_end(const struct agent_item *it, int64_t now_us)
+/* It ends now, after its sleep, at its limit, or never. */
+static void start_inline(struct agent *a, struct agent_item *it, int64_t now_us)
 {
-    struct mock_inline mock;
-    int64_t end_us = now_us;
-
-    if (mock_inline(&mock, it->payload, it->epoch, NULL) == ERR_OK) {
-        if (mock.hangs)
-            end_us = it->timeout_s > 0 ? now_us + (int64_t)(it->timeout_s * 1e6) : INT64_MAX;
-        else
-            end_us = now_us + (int64_t)(mock.sleep_s * 1e6);
-    }
-    mock_inline_free(&mock);
-    return end_us;
-}
-
-static void start_inline(struct agent *a, struct agent_item *it)
-{
-    a->started_us = a->clock->mono_us(a->clock);
+    a->started_us = now_us;
     a->started_wall_ms = a->clock->wall_ms(a->clock);
-    a->inline_end_us = inline_end(it, a->started_us);
+    a->inline_end_us = now_us;
+    a->mock_err = (struct err){0};
+    mock_inline_free(&a->mock);
+    if (mock_inline(&a->mock, it->payload, it->epoch, &a->mock_err) == ERR_OK) {
+        if (!a->mock.hangs)
+            a->inline_end_us += (int64_t)(a->mock.sleep_s * 1e6);
+        else
+            a->inline_end_us = it->timeout_s > 0 ? now_us + (int64_t)(it->timeout_s * 1e6) : INT64_MAX;
+    }
     it->phase = ITEM_RUNNING;
 }
 
@@ -236,9 +240,11 @@ static void watch_process(struct agent *a, struct agent_item *it)
 
 static struct agent_item *first_in(struct agent *a, enum item_phase phase)
 {
-    for (size_t i = 0; i < a->n_items; i++)
-        if (a->items[i].phase == phase)
-            return &a->items[i];
+    while (a->n_reported < a->n_items && a->items[a->n_reported]->phase == ITEM_REPORTED)
+        a->n_reported++;
+    for (size_t i = a->n_reported; i < a->n_items; i++)
+        if (a->items[i]->phase == phase)
+            return a->items[i];
     return NULL;
 }
 
@@ -254,7 +260,7 @@ void agent_run(struct agent *a)
             if (!it || a->state != AGENT_WORK || now_us - start_us > INLINE_SLICE_US)
                 return;
             if (it->in_agent)
-                start_inline(a, it);
+                start_inline(a, it, now_us);
             else
                 start_process(a, it);
         } else if (!it->in_agent) {
@@ -271,13 +277,13 @@ void agent_run(struct agent *a)
 void agent_resend(struct agent *a)
 {
     for (size_t i = 0; i < a->n_items; i++)
-        if (a->items[i].phase == ITEM_REPORTED)
-            buf_add(&a->out, a->items[i].result.data, a->items[i].result.len);
+        if (a->items[i]->phase == ITEM_REPORTED)
+            buf_add(&a->out, a->items[i]->result.data, a->items[i]->result.len);
 }
 
 void agent_held(const struct agent *a, struct buf *out)
 {
     buf_reset(out);
     for (size_t i = 0; i < a->n_items; i++)
-        proto_held_add(out, a->items[i].job, a->items[i].epoch);
+        proto_held_add(out, a->items[i]->job, a->items[i]->epoch);
 }

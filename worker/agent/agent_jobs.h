@@ -2,6 +2,7 @@
 #pragma once
 #include "worker/agent/agent.h"
 
+void agent_item_free(struct agent_item *it);
 void agent_take(struct agent *a, const struct msg_GRANT *m);
 void agent_acked(struct agent *a, int64_t job, int64_t epoch);
 void agent_cancel(struct agent *a, int64_t job, int64_t epoch);

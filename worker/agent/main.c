@@ -1,7 +1,7 @@
 /* main.c - saegrid-agent: ranks 1..N beside `saegrid serve`.
  *
  * A loop of agent_step() and poll(): the end of a job, its output and a signal wake it at once,
- * messages are looked for after at most 10 ms (a quiet agent) or 0.1 ms (a busy one).
+ * messages are looked for after at most 20 ms (a quiet agent) or 0.2 ms (a busy one).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,12 @@ static const char help[] =
     "SAEGRID_RUNNER   path of saegrid-runner (default: beside this program)\n"
     "SIGTERM          stop the job after a checkpoint, if there is time, and leave\n";
 
-enum { WAKE_MIN_US = 100, WAKE_MAX_US = 10000, FLUSH_MS = 1000, STOP_MS = 11000, TERM_MS = 800 };
+enum {
+    BUSY_US = 100000,    /* after it did something, an agent looks up every 0.2 ms for so long, */
+    WARM_US = 1000000,   /* then every ms, after 1 s every 5 ms, after 5 s every 20 ms */
+    LEAVE_US = 10000
+};
+enum { FLUSH_MS = 1000, STOP_MS = 11000, TERM_MS = 800 };
 
 static volatile sig_atomic_t want_stop;
 static int wake_fd[2] = {-1, -1};
@@ -80,16 +85,18 @@ static void rest(const struct agent *a, int64_t us)
 
 static void work(struct agent *a)
 {
-    int64_t us = WAKE_MIN_US;
+    int64_t busy_us = a->clock->mono_us(a->clock);
 
     while (a->state != AGENT_END && !want_stop) {
         agent_step(a);
+        int64_t now_us = a->clock->mono_us(a->clock), quiet_us = now_us - busy_us;
         if (a->is_busy)
-            us = WAKE_MIN_US;
+            busy_us = now_us;
         else
-            us = us < WAKE_MAX_US / 2 ? us + us / 4 : WAKE_MAX_US;
-        if (!a->is_busy)
-            rest(a, us);
+            rest(a, quiet_us < BUSY_US       ? 200
+                    : quiet_us < WARM_US     ? 1000
+                    : quiet_us < 5 * WARM_US ? 5000
+                                             : 20000);
     }
 }
 
@@ -102,7 +109,7 @@ static void leave(struct agent *a)
         agent_drain(a, false);
     while (a->launch.is_running && clock_ms(&clock_system) < end_ms) {
         agent_step(a);
-        rest(a, WAKE_MAX_US);
+        rest(a, LEAVE_US);
     }
     launch_stop(&a->launch, clock_ms(&clock_system), true);
     agent_free(a);
@@ -134,22 +141,19 @@ static enum err_code serve(int *argc, char ***argv, const char *results, struct 
     struct buf runner = {0};
     struct link link;
     char host[256] = "";
-    enum err_code rc = find_runner(&runner, e);
+    enum err_code rc = link_mpi_open(&link, argc, argv, e);
 
-    if (!rc)
-        rc = link_mpi_open(&link, argc, argv, e);
-    if (rc) {
-        buf_free(&runner);
+    if (rc)
         return rc;
-    }
+    rc = find_runner(&runner, e); /* if it is missing, the coordinator hears our farewell */
     gethostname(host, sizeof host - 1);
     config.host = host;
     config.runner = runner.data;
     agent_init(&a, &config, &link, &clock_system);
     signals_install();
-    if (link.size < 2)
+    if (!rc && link.size < 2)
         rc = err_set(e, ERR_USAGE, "an agent needs a coordinator: start it under mpirun, see --help");
-    else
+    if (!rc)
         work(&a);
     leave(&a);
     if (!rc && a.why)

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "worker/eval/assign.h"
 #include "worker/num/blas.h"
@@ -161,65 +162,64 @@ enum err_code match_hungarian(double *mean, uint32_t *partner, const struct dict
     return rc;
 }
 
-/* Rows of u [d,d] become the principal directions, strongest last. */
-static bool principal(double *u, double *w, double *rows, const struct dict *a)
+enum err_code match_basis(double *basis, const struct dict *a, size_t k, struct err *e)
 {
-    for (size_t i = 0; i < a->f * a->d; i++)
-        rows[i] = (double)a->dir[i];
-    for (size_t i = 0; i < a->d * a->d; i++)
-        u[i] = 0;
-    linalg_gram_add(u, rows, a->f, a->d);
-    return linalg_eigen(u, w, a->d, true);
-}
-
-/* c [k,k] = (last k rows of a) (last k rows of b)^T, then its Gram matrix in g */
-static void principal_products(double *g, double *c, const double *a, const double *b, size_t k,
-                               size_t d)
-{
-    for (size_t i = 0; i < k; i++)
-        for (size_t j = 0; j < k; j++) {
-            const double *x = a + (d - 1 - i) * d, *y = b + (d - 1 - j) * d;
-            double sum = 0;
-
-            for (size_t t = 0; t < d; t++)
-                sum += x[t] * y[t];
-            c[i * k + j] = sum;
-        }
-    for (size_t i = 0; i < k * k; i++)
-        g[i] = 0;
-    linalg_gram_add(g, c, k, k);
-}
-
-enum err_code match_subspace(struct subspace *out, const struct dict *a, const struct dict *b,
-                             size_t k, struct err *e)
-{
-    size_t d = a->d, f = a->f > b->f ? a->f : b->f;
-    double *mem, *ua, *ub, *w, *rows, overlap = 0, angle_sq = 0;
+    size_t d = a->d;
+    double *u, *w, *rows;
     bool ok;
 
-    if (k == 0 || k > d || k > a->f || k > b->f)
+    if (k == 0 || k > d || k > a->f)
         return err_set(e, ERR_INVALID,
                        "subspace_k: %zu is outside [1, %zu]: at most d_model and d_sae", k,
                        a->f < d ? a->f : d);
-    mem = calloc(2 * d * d + d + (f * d > 2 * k * k ? f * d : 2 * k * k), sizeof *mem);
-    if (!mem)
+    u = calloc(d * d + d + a->f * d, sizeof *u);
+    if (!u)
         return err_set(e, ERR_NOMEM, "subspace overlap: out of memory");
-    ua = mem;
-    ub = ua + d * d;
-    w = ub + d * d;
+    w = u + d * d;
     rows = w + d;
-    ok = principal(ua, w, rows, a) && principal(ub, w, rows, b);
-    if (ok) {
-        principal_products(rows, rows + k * k, ua, ub, k, d);
-        ok = linalg_eigen(rows, w, k, false);
-    }
+    for (size_t i = 0; i < a->f * d; i++)
+        rows[i] = (double)a->dir[i];
+    linalg_gram_add(u, rows, a->f, d);
+    ok = linalg_eigen(u, w, d, true); /* rows of u: principal directions, strongest last */
+    for (size_t i = 0; ok && i < k; i++)
+        memcpy(basis + i * d, u + (d - 1 - i) * d, d * sizeof *basis);
+    free(u);
+    return ok ? ERR_OK : err_set(e, ERR_BUG, "subspace overlap: eigenvalues: no convergence");
+}
+
+/* c [k,k] = a b^T */
+static void products(double *c, const double *a, const double *b, size_t k, size_t d)
+{
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < k; j++) {
+            double sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+            for (size_t t = 0; t < d; t++)
+                sum += a[i * d + t] * b[j * d + t];
+            c[i * k + j] = sum;
+        }
+}
+
+enum err_code match_subspace(struct subspace *out, const double *a, const double *b, size_t k,
+                             size_t d, struct err *e)
+{
+    double *g = calloc(2 * k * k + k, sizeof *g), overlap = 0, angle_sq = 0;
+    bool ok;
+
+    if (!g)
+        return err_set(e, ERR_NOMEM, "subspace overlap: out of memory");
+    double *c = g + k * k, *w = c + k * k; /* squared cosines: eigenvalues of c^T c */
+    products(c, a, b, k, d);
+    linalg_gram_add(g, c, k, k);
+    ok = linalg_eigen(g, w, k, false);
     for (size_t i = 0; ok && i < k; i++) {
         double sq = w[i] < 0 ? 0 : w[i] > 1 ? 1 : w[i], angle = acos(sqrt(sq));
 
         overlap += sq;
         angle_sq += angle * angle;
     }
-    free(mem);
+    free(g);
     if (!ok)
         return err_set(e, ERR_BUG, "subspace overlap: eigenvalues: no convergence");
     *out = (struct subspace){overlap / (double)k, sqrt(angle_sq)};

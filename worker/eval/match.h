@@ -35,6 +35,8 @@ struct subspace {
     double overlap;   /* mean squared cosine of the principal angles */
     double grassmann; /* norm of the principal angles */
 };
-/* Of the first k left singular vectors of the [d,f] dictionaries; k at most d and both f. */
-MUST_CHECK enum err_code match_subspace(struct subspace *out, const struct dict *a,
-                                        const struct dict *b, size_t k, struct err *e);
+/* basis [k,d]: the first k left singular vectors of the [d,f] dictionary; k at most d and f. */
+MUST_CHECK enum err_code match_basis(double *basis, const struct dict *a, size_t k, struct err *e);
+/* Of two bases [k,d]. */
+MUST_CHECK enum err_code match_subspace(struct subspace *out, const double *a, const double *b,
+                                        size_t k, size_t d, struct err *e);

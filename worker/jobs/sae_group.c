@@ -127,12 +127,10 @@ static enum err_code matchings(struct sae_pairs *p, size_t i, const struct sae_d
 }
 
 static enum err_code one_pair(struct sae_pairs *p, const struct sae_dict *first,
-                              const struct sae_dict *second, const struct pair_options *o,
-                              struct err *e)
+                              const struct sae_dict *second, bool hungarian, struct err *e)
 {
     const struct dict da = {first->dir, first->f, first->d}, db = {second->dir, second->f, second->d};
     const struct dict *a = &da, *b = &db;
-    struct subspace sub;
     struct match m;
     size_t i = p->n;
 
@@ -140,14 +138,52 @@ static enum err_code one_pair(struct sae_pairs *p, const struct sae_dict *first,
         return e->code;
     p->col[PAIR_PWMCC][i] = m.pwmcc;
     p->col[PAIR_MMCS][i] = m.mmcs;
-    if (o->hungarian && matchings(p, i, first, second, e))
+    if (hungarian && matchings(p, i, first, second, e))
         return e->code;
-    if (o->subspace_k > 0) {
-        if (match_subspace(&sub, a, b, o->subspace_k, e))
+    return ERR_OK;
+}
+
+/* Bases [n,k,d] of all members, each made once; k 0: none. */
+static enum err_code bases(double **out, const struct sae_group *g, size_t k, struct err *e)
+{
+    size_t d = g->n ? g->dict[0].d : 0;
+
+    *out = k ? malloc((g->n + 1) * k * d * sizeof **out) : NULL;
+    if (k && !*out)
+        return err_set(e, ERR_NOMEM, "subspaces of %zu SAEs: out of memory", g->n);
+    for (size_t i = 0; k && i < g->n; i++) {
+        struct dict dict = sae_group_dict(g, i);
+
+        if (match_basis(*out + i * k * d, &dict, k, e))
             return e->code;
-        p->col[PAIR_SUBSPACE][i] = sub.overlap;
-        p->col[PAIR_GRASSMANN][i] = sub.grassmann;
     }
+    return ERR_OK;
+}
+
+static enum err_code all_pairs(struct sae_pairs *p, struct job *j, const struct sae_group *g,
+                               const struct pair_options *o, const double *basis, struct err *e)
+{
+    size_t total = g->n * (g->n - 1) / 2, k = o->subspace_k, d = g->n ? g->dict[0].d : 0;
+
+    for (size_t a = 0; a < g->n; a++)
+        for (size_t b = a + 1; b < g->n; b++) {
+            struct subspace sub;
+
+            if (job_stop_wanted(j))
+                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
+            if (one_pair(p, &g->dict[a], &g->dict[b], o->hungarian, e))
+                return e->code;
+            if (k > 0) {
+                if (match_subspace(&sub, basis + a * k * d, basis + b * k * d, k, d, e))
+                    return e->code;
+                p->col[PAIR_SUBSPACE][p->n] = sub.overlap;
+                p->col[PAIR_GRASSMANN][p->n] = sub.grassmann;
+            }
+            p->a[p->n] = (uint32_t)a;
+            p->b[p->n++] = (uint32_t)b;
+            if (o->is_reported)
+                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
+        }
     return ERR_OK;
 }
 
@@ -156,24 +192,18 @@ enum err_code sae_pairs_compare(struct sae_pairs *p, struct job *j, const struct
 {
     size_t total = g->n * (g->n - 1) / 2;
     struct pair_options all = *o;
+    double *basis = NULL;
 
     all.has_encoders = g->n > 0;
     for (size_t i = 0; i < g->n; i++)
         all.has_encoders = all.has_encoders && g->dict[i].enc;
-    if (room(p, total ? total : 1, &all, e))
-        return e->code;
-    for (size_t a = 0; a < g->n; a++)
-        for (size_t b = a + 1; b < g->n; b++) {
-            if (job_stop_wanted(j))
-                return err_set(e, ERR_STOPPED, "stopped at pair %zu of %zu", p->n, total);
-            if (one_pair(p, &g->dict[a], &g->dict[b], &all, e))
-                return e->code;
-            p->a[p->n] = (uint32_t)a;
-            p->b[p->n++] = (uint32_t)b;
-            if (o->is_reported)
-                job_progress(j, (int64_t)p->n, (int64_t)total, "pairs");
-        }
-    return ERR_OK;
+    enum err_code rc = room(p, total ? total : 1, &all, e);
+    if (!rc)
+        rc = bases(&basis, g, o->subspace_k, e);
+    if (!rc)
+        rc = all_pairs(p, j, g, &all, basis, e);
+    free(basis);
+    return rc;
 }
 
 void sae_pairs_free(struct sae_pairs *p)

@@ -165,6 +165,19 @@ static enum err_code assign_partners(struct train *t, struct err *e)
     return assign_min(s->pull.partner, t->cost, f, t->ref.f, e);
 }
 
+/* A checkpoint of its own, if this step is to have one. */
+static enum err_code save_mark(struct train *t, struct err *e)
+{
+    for (size_t i = 0; i < t->n_marks; i++)
+        if (t->marks[i] == t->st.step) {
+            char name[64];
+
+            snprintf(name, sizeof name, "checkpoints/sae_step%" PRId64 ".pt", t->st.step);
+            return train_save_sae(t, job_path(t->j, name), e);
+        }
+    return ERR_OK;
+}
+
 /* What happens between steps, by their number. */
 static enum err_code after_step(struct train *t, struct err *e)
 {
@@ -174,14 +187,7 @@ static enum err_code after_step(struct train *t, struct err *e)
         bias_rule_step(&t->rule, &t->sae, &t->work);
     if (c->resample_every > 0 && t->st.step % c->resample_every == 0 && t->st.step < t->n_steps)
         job_series(t->j, "resampled", t->st.step, (double)train_resample(t));
-    for (size_t i = 0; i < t->n_marks; i++)
-        if (t->marks[i] == t->st.step) {
-            char name[64];
-
-            snprintf(name, sizeof name, "checkpoints/sae_step%" PRId64 ".pt", t->st.step);
-            return train_save_sae(t, job_path(t->j, name), e);
-        }
-    return ERR_OK;
+    return save_mark(t, e);
 }
 
 static enum err_code step(struct train *t, const char **bad, struct err *e)
@@ -211,6 +217,8 @@ static enum err_code loop(struct train *t, const char **bad, struct err *e)
     struct job *j = t->j;
 
     *bad = NULL;
+    if (t->st.step == 0 && save_mark(t, e))
+        return e->code;
     while (t->st.step < t->n_steps) {
         bool is_stop = job_stop_wanted(j);
 

@@ -19,7 +19,8 @@ void mm_nt_ld(real *c, size_t ldc, const real *a, size_t lda, const real *b, siz
 void mm_tn_ld(real *c, size_t ldc, const real *a, size_t lda, const real *b, size_t ldb, size_t m,
               size_t n, size_t k, real alpha, real beta);
 void blas_threads_set(int n);
-const char *blas_config(void); /* library, version, core type: provenance */
+/* library, version, core type: provenance; "not used" before the first product */
+const char *blas_config(void);
 const char *blas_core(void);
 /* Double whatever `real` is.  Upper triangle of c [d,d] += x^T x, x [n,d]. */
 void blas_syrk_f64(double *c, const double *x, size_t n, size_t d);

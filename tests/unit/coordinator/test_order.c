@@ -18,7 +18,7 @@ static void open_with(struct fix *f, int n_agents, int n_jobs)
 {
     fix_open(f, n_agents, 0);
     for (int id = 1; id <= n_jobs; id++)
-        fix_add(f, (struct job){.id = id, .cost_s = 1, .retries = 2}, NULL, 0);
+        fix_add(f, (struct job){.id = id, .cost_s = 100, .retries = 2}, NULL, 0);
     fix_start(f);
 }
 

@@ -11,6 +11,7 @@ struct bed {
     struct job jobs[64]; /* kept: what each granted job is */
     int rank_of[64];
     int64_t n;
+    float cost_s;        /* of jobs to be added */
 };
 
 static void open_bed(struct bed *b, int n_hosts, int per_host)
@@ -18,6 +19,7 @@ static void open_bed(struct bed *b, int n_hosts, int per_host)
     char name[8] = "n0";
 
     memset(b, 0, sizeof *b);
+    b->cost_s = 100;
     sched_init(&b->s, n_hosts * per_host + 1);
     for (int r = 1; r <= n_hosts * per_host; r++) {
         name[1] = (char)('a' + (r - 1) / per_host);
@@ -40,6 +42,7 @@ static void add(struct bed *b, int threads, bool in_agent, int priority)
                     .threads = (uint16_t)threads,
                     .in_agent = in_agent,
                     .priority = (int16_t)priority,
+                    .cost_s = b->cost_s,
                     .state = JOB_READY};
 
     assert_ok(queue_add(&b->q, &j, NULL, 0, &e), e);
@@ -84,6 +87,45 @@ static void test_one_process_an_agent_however_large_its_capacity(void **state)
         assert_int_equal(b.s.ranks[r].n_held, 1);
     done(&b, 2);
     assert_int_equal(pass(&b), 1);
+    close_bed(&b);
+}
+
+static void test_short_processes_are_granted_ahead_while_many_are_ready(void **state)
+{
+    struct bed b;
+
+    (void)state;
+    open_bed(&b, 1, 2);
+    b.cost_s = 1;
+    for (int i = 0; i < 10; i++)
+        add(&b, 1, false, 0);
+    assert_int_equal(pass(&b), 4); /* one runs, one waits, on each */
+    assert_int_equal(b.s.ranks[1].n_held, 2);
+    assert_int_equal(b.s.ranks[2].n_held, 2);
+    done(&b, 1);
+    assert_int_equal(pass(&b), 1);
+    done(&b, 2);
+    done(&b, 3);
+    assert_int_equal(pass(&b), 2);
+    assert_int_equal(b.q.n_ready, 3);
+    done(&b, 4);
+    assert_int_equal(pass(&b), 1);
+    done(&b, 5);
+    assert_int_equal(pass(&b), 0); /* the last two wait for whoever is free first */
+    close_bed(&b);
+}
+
+static void test_no_process_waits_behind_a_long_one(void **state)
+{
+    struct bed b;
+
+    (void)state;
+    open_bed(&b, 1, 2);
+    b.cost_s = 3;
+    for (int i = 0; i < 10; i++)
+        add(&b, 1, false, 0);
+    assert_int_equal(pass(&b), 2);
+    assert_int_equal(pass(&b), 0);
     close_bed(&b);
 }
 
@@ -243,6 +285,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_process_an_agent_however_large_its_capacity),
+        cmocka_unit_test(test_short_processes_are_granted_ahead_while_many_are_ready),
+        cmocka_unit_test(test_no_process_waits_behind_a_long_one),
         cmocka_unit_test(test_in_agent_jobs_spread_evenly_up_to_the_capacity),
         cmocka_unit_test(test_an_in_agent_job_never_waits_behind_a_process),
         cmocka_unit_test(test_agents_that_are_down_refused_lent_or_without_room_get_nothing),

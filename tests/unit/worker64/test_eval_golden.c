@@ -69,6 +69,7 @@ static void matching_metrics_match(void **state)
     real a[GF * GD], b[GF * GD];
     struct dict da = {a, GF, GD}, db = {b, GF, GD};
     struct subspace sub;
+    double basis[2][2 * GD];
     struct match m;
     uint32_t partner[GF];
     double mean;
@@ -95,10 +96,12 @@ static void matching_metrics_match(void **state)
     assert_int_equal(match_hungarian(&mean, partner, &da, &db, true, &e), 0);
     near("hungarian abs", mean, .88984854);
     assert_memory_equal(partner, want_abs, sizeof partner);
-    assert_int_equal(match_subspace(&sub, &da, &db, 2, &e), 0);
+    assert_int_equal(match_basis(basis[0], &da, 2, &e), 0);
+    assert_int_equal(match_basis(basis[1], &db, 2, &e), 0);
+    assert_int_equal(match_subspace(&sub, basis[0], basis[1], 2, GD, &e), 0);
     near("overlap", sub.overlap, .96130352);
     near("grassmann", sub.grassmann, .28191534);
-    assert_int_equal(match_subspace(&sub, &da, &db, 4, &e), ERR_INVALID);
+    assert_int_equal(match_basis(basis[0], &da, 4, &e), ERR_INVALID);
 }
 
 static void effective_rank_matches(void **state)
