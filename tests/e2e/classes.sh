@@ -8,7 +8,7 @@ cat >fails.yaml <<'YAML'
 sweep: fails
 defaults: {retries: 1}
 stages:
-  eat:    {kind: mock, process: true, fail: eat, eat: 300M, memory: 100M, seed: 1}
+  eat:    {kind: mock, process: true, fail: eat, eat: 300M, memory: 100M, sleep: 9, seed: 1}
   hang:   {kind: mock, process: true, fail: hang, timeout: 2s, seed: 2}
   segv:   {kind: mock, process: true, fail: segv, sleep: 0.2, steps: 4, seed: 3}
   abort:  {kind: mock, process: true, fail: abort, seed: 4}
