@@ -126,7 +126,8 @@ static bool has_room_ahead(const struct sched *s, const struct rank *k, const st
     float total = k->cost_s + j->cost_s;
     int limit = total <= 0.05F * SCHED_AHEAD_TINY ? SCHED_AHEAD_TINY : SCHED_AHEAD;
 
-    return is_usable(k) && k->lent_to < 0 && k->n_lent == 0 && !s->hosts[k->host].is_reserved &&
+    return is_usable(k) && !is_held(s, k) && k->lent_to < 0 && k->n_lent == 0 &&
+           !s->hosts[k->host].is_reserved &&
            k->n_held == k->n_process && k->n_held < limit && k->n_held < k->capacity &&
            total <= SCHED_AHEAD_S;
 }
