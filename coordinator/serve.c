@@ -166,11 +166,13 @@ static void receive(struct serve *s)
         struct proto_reader r = proto_read(data, n);
         if (from <= 0 || from >= s->link->size)
             continue;
-        while (proto_next(&r, &m, &has_one, &e) == ERR_OK && has_one)
+        while (proto_next(&r, &m, &has_one, &e) == ERR_OK && has_one) {
             on_message(s, from, &m);
+            if (m.type != MSG_HEARTBEAT && m.type != MSG_PROGRESS) /* signs of life are no work */
+                s->last_busy_us = s->clock->mono_us(s->clock);
+        }
         if (r.at != r.end)
             log_warn("serve.message", "rank=%d why=\"%s\"", from, e.text);
-        s->last_busy_us = s->clock->mono_us(s->clock);
     }
     for (int r = s->link->ops->lost(s->link); r >= 0; r = s->link->ops->lost(s->link))
         core_rank_lost(&s->core, r, serve_now_ms(s), &s->out);

@@ -168,6 +168,8 @@ enum err_code serve_commit(struct serve *s, struct err *e)
 
     if (!s->out.n_events && !s->out.n_replies)
         return ERR_OK;
+    if (s->out.n_events) /* replies alone answer signs of life */
+        s->last_busy_us = s->clock->mono_us(s->clock);
     enum err_code rc = commit(s, &s->out, &was_lost, e);
     while (!rc && !was_lost && s->late.n_events) {
         struct core_out late = s->late;
@@ -177,7 +179,6 @@ enum err_code serve_commit(struct serve *s, struct err *e)
     }
     for (int r = 1; r < s->link->size; r++)
         serve_flush(s, r);
-    s->last_busy_us = s->clock->mono_us(s->clock);
     return rc;
 }
 

@@ -138,10 +138,11 @@ static void read_messages(struct agent *a)
 
         if (from != 0)
             continue;
-        a->is_busy = true;
         lease_heard(&a->lease, clock_ms(a->clock));
-        while (proto_next(&r, &m, &has_one, &e) == ERR_OK && has_one)
+        while (proto_next(&r, &m, &has_one, &e) == ERR_OK && has_one) {
             on_message(a, &m);
+            a->is_busy |= m.type != MSG_BEAT; /* a sign of life is no work */
+        }
         if (r.at != r.end)
             log_warn("agent.message", "why=\"%s\"", e.text);
     }
