@@ -1,4 +1,4 @@
-/* acts_extract.h - knobs of `acts_extract`: activations of a model at a hook (sae.md 2). */
+/* acts_extract.h - knobs of `acts_extract`: activations of a model at a hook. */
 #pragma once
 #include "common/cfg.h"
 

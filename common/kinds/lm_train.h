@@ -1,11 +1,11 @@
 /* lm_train.h - knobs of `lm_train`: a transformer trained from scratch on an algorithmic task.
  *
- * Model: sae.md 1.2, pre-LayerNorm decoder with learned positions, untied unembedding.
+ * Model: pre-LayerNorm decoder with learned positions, untied unembedding.
  * Tasks: `modadd` reads the answer at "=", where it is not visible; `modadd_husai` reproduces the
  * label leak of the reference (loss at the answer's own position) and is a copy task; `copy`.
  *
  * The defaults are a recipe for `modadd`: with batch 512 and beta2 0.98 validation accuracy passes
- * 0.99 after 21 to 28 epochs on every seed tried, against 70 to 140 with batch 2048 (sae.md 1.2).
+ * 0.99 after 21 to 28 epochs on every seed tried, against 70 to 140 with batch 2048.
  * The reference's own recipe for `modadd_husai` is beta2 0.999, weight_decay 0.01.
  */
 #pragma once

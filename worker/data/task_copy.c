@@ -1,4 +1,4 @@
-/* task_copy.c - repeat ten random symbols after a separator (sae.md 1.3).
+/* task_copy.c - repeat ten random symbols after a separator.
  *
  * Ids: symbols 0..19, SEP = 20, PAD = 21.  Fed: 10 symbols, SEP, 10 x PAD (length 21); the
  * answers at the last 10 positions are the symbols in order.

@@ -1,4 +1,4 @@
-/* task_modadd.c - modular addition, correct and as the reference has it (sae.md 1.1).
+/* task_modadd.c - modular addition, correct and as the reference has it.
  *
  * The whole table in row-major (a,b) order.  Ids: numbers 0..p-1, BOS = p, EOS = p+1, EQ = p+2,
  * PLUS = p+3.

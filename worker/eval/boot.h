@@ -1,4 +1,4 @@
-/* boot.h - bootstrap intervals over pairs of SAEs (sae.md 9): 2.5 % and 97.5 % percentiles. */
+/* boot.h - bootstrap intervals over pairs of SAEs: 2.5 % and 97.5 % percentiles. */
 #pragma once
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* chance.h - what unrelated dictionaries agree on by chance, in closed form (sae.md 8.4).
+/* chance.h - what unrelated dictionaries agree on by chance, in closed form.
  *
  * For independent isotropic directions in d dims, P(|cos| <= t) = I_{t^2}(1/2, (d-1)/2); the largest
  * of n independent values has the mean  int_0^1 1 - P(t)^n dt.

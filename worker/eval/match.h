@@ -1,4 +1,4 @@
-/* match.h - how well the features of two dictionaries agree (sae.md 8.3, 8.5).
+/* match.h - how well the features of two dictionaries agree.
  *
  * A dictionary is a set of unit directions, rows of [f,d].  C = A B^T is made tile by tile; only the
  * one-to-one matchings hold all of it (f_a * f_b floats).  Sums in double.

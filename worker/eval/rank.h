@@ -1,4 +1,4 @@
-/* rank.h - how many dimensions a set of rows fills (sae.md 2). */
+/* rank.h - how many dimensions a set of rows fills. */
 #pragma once
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* recon.h - reconstruction quality (sae.md 8.1), every definition under its own key.
+/* recon.h - reconstruction quality, every definition under its own key.
  *
  * Sums in double.  Column means come first (recon_means), then rows in any number of batches.
  * Only `ev` about a constant input is undefined: NaN, as is every other ratio with an empty sum.

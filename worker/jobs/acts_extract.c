@@ -1,4 +1,4 @@
-/* acts_extract.c - activations of a trained model at a hook, as one matrix (sae.md 2).
+/* acts_extract.c - activations of a trained model at a hook, as one matrix.
  *
  * Modular addition: the whole table in row-major (a,b) order, training and validation alike.
  * Drawn tasks: fresh examples from the job's own seed.  Writes acts.pt and acts.meta.json.

@@ -1,4 +1,4 @@
-/* sae_splice.h - a model's answers with an SAE in the place of its activations (sae.md 8.6).
+/* sae_splice.h - a model's answers with an SAE in the place of its activations.
  *
  * The rows of `acts` say where: hook, block and positions, from acts.meta.json.  At the nodes of
  * those positions the activation x becomes x_hat, or 0; then loss, accuracy and the divergence from

@@ -1,6 +1,6 @@
 /* lm.h - a pre-LayerNorm transformer decoder: configuration, parameters, forward, backward.
  *
- * As HookedTransformer of the reference (sae.md 1.2): learned positions added to the token
+ * As HookedTransformer of the reference: learned positions added to the token
  * embedding; per block  mid = x + Attn(LN1(x)),  out = mid + MLP(LN2(mid));  final LayerNorm;
  * untied unembedding with bias.  Names and shapes in files are TransformerLens'.
  *

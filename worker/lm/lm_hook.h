@@ -1,4 +1,4 @@
-/* lm_hook.h - activations of a model at a hook, as rows (sae.md 2). */
+/* lm_hook.h - activations of a model at a hook, as rows. */
 #pragma once
 #include "worker/lm/lm_batch.h"
 

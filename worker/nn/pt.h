@@ -1,5 +1,5 @@
 /* pt.h - PyTorch .pt archives: written for torch.load(weights_only=True), read by a whitelist
- * interpreter of the pickle opcodes (sae.md 11.3).  Never executes anything.
+ * interpreter of the pickle opcodes.  Never executes anything.
  *
  * Writing: a flat dict name -> tensor, plus scalars (integers, strings, floats).  Deterministic:
  * the same input gives the same bytes.  Reading: the file is mapped; tensor data point into it.

@@ -1,4 +1,4 @@
-/* safetensors.h - the safetensors file format (sae.md 11.1): named tensors behind a JSON header.
+/* safetensors.h - the safetensors file format: named tensors behind a JSON header.
  *
  *   u64 little-endian N | N bytes of JSON, padded with spaces | tensor bytes, back to back
  *

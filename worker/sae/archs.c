@@ -4,7 +4,7 @@
  * topk_husai   HUSAI's TopKSAE: raw z kept, possibly negative; no b_dec; error averaged over d.
  * batchtopk    Bussmann et al. 2024 (arXiv:2412.06410): the k*n largest of n rows; a threshold in use.
  * matryoshka   Bussmann et al. 2025 (arXiv:2503.17547): batchtopk, nested prefixes of features.
- * jsae         topk with the single-site Jacobian penalty that sae.md 4.9 defines; not published.
+ * jsae         topk with a single-site Jacobian penalty (parts.h); our own definition, not published.
  * relu         HUSAI's ReLU + L1: no b_dec, error averaged over d, l1 * mean_rows sum a_f.
  * relu_bricken Bricken et al. 2023: centred, unit directions without radial gradient.
  * relu_april   Anthropic, April 2024: centred, free directions, l1 * mean_rows sum a_f |d_f|.

@@ -1,4 +1,4 @@
-/* auxk.c - the auxiliary loss that revives dead features, in dictionary_learning's form (sae.md 4.4).
+/* auxk.c - the auxiliary loss that revives dead features, in dictionary_learning's form.
  *
  * Of every row, the k_aux largest positive pre-activations of dead features reconstruct the residual
  * t = x - x_hat, without b_dec; t is held fixed.  alpha * |t - e_hat|^2 / |t - mean t|^2.

@@ -1,4 +1,4 @@
-/* bias_rule.h - group bias adaptation (Chen et al. 2025, arXiv:2506.14002; sae.md 4.10).
+/* bias_rule.h - group bias adaptation (Chen et al. 2025, arXiv:2506.14002).
  *
  * Features are split at random into groups; group k has a target activation frequency p_k, geometric
  * from `high` to `low`.  Every `every` steps, with p the share of rows on which a feature was active

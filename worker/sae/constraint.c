@@ -1,6 +1,6 @@
 /* constraint.c - encoder and decoder tied by a rule instead of free.
  *
- * Aligned training (sae.md 7; arXiv:2605.18629, whose own formula was not at hand): w_f is the
+ * Aligned training (arXiv:2605.18629, whose own formula was not at hand): w_f is the
  * projection of a free vector v_f on w_f . d_f = 1, w = v + (1 - v.d) d with |d| = 1.  v is set to
  * its projection after every step, so at v = w
  *   dL/dv = dw - (dw.d) d,   dL/dd += (1 - v.d) dw - (dw.d) v = -(dw.d) w.

@@ -1,4 +1,4 @@
-/* format_dl.c - dictionary_learning folders: ae.pt and config.json (sae.md 11.4).
+/* format_dl.c - dictionary_learning folders: ae.pt and config.json.
  *
  * The class named in config.json decides layout and meaning.  Classes made of nn.Linear store
  * encoder.weight [f,d] and decoder.weight [d,f]; the others W_enc [d,f] and W_dec [f,d].  A running

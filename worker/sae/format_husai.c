@@ -1,4 +1,4 @@
-/* format_husai.c - HUSAI checkpoints (sae.md 11.6): encoder.weight [f,d], encoder.bias [f] and
+/* format_husai.c - HUSAI checkpoints: encoder.weight [f,d], encoder.bias [f] and
  * decoder.weight [d,f], bare or below model_state_dict or sae_state_dict.  Their TopK keeps raw
  * pre-activations; neither architecture centres or has a decoder bias.
  */

@@ -1,4 +1,4 @@
-/* format_saelens.c - SAELens folders (sae.md 11.2), read and written in their 6.x form.
+/* format_saelens.c - SAELens folders, read and written in their 6.x form.
  *
  * `architecture` and the tensors decide the model; BatchTopK and Matryoshka are training-only there
  * and come and go as jumprelu with a constant threshold.  expected_average_only_in means nothing at

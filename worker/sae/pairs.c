@@ -1,4 +1,4 @@
-/* pairs.c - the single-site Jacobian penalty (sae.md 4.9): encoder and decoder around the identity.
+/* pairs.c - the single-site Jacobian penalty: encoder and decoder around the identity.
  *
  *   c * mean_rows sum_{i != j active} |w_j . d_i| / (k (k-1))
  *

@@ -2,13 +2,13 @@
 #pragma once
 #include "worker/sae/sae.h"
 
-/* Nested prefixes (sae.md 4.8): fills prefix_g and xhat; returns the combined error. */
+/* Nested prefixes: fills prefix_g and xhat; returns the combined error. */
 double prefixes_forward(const struct sae *s, struct sae_work *w, double per);
 /* prefix_g becomes dL/dx_hat as the features of each group see it; db_dec starts. */
 void prefixes_backward_begin(const struct sae *s, struct sae_work *w, double per);
 size_t prefixes_group(const struct sae_prefixes *p, size_t f);
 
-/* AuxK in the form of dictionary_learning (sae.md 4.4): dead features explain the residual. */
+/* AuxK in the form of dictionary_learning: dead features explain the residual. */
 void auxk_begin(const struct sae *s, struct sae_work *w);      /* who is dead */
 /* Row r of the batch: its largest dead pre-activations; entry f of z is z[f * stride]. */
 void auxk_select(struct sae_work *w, size_t r, const real *z, size_t stride);
@@ -16,12 +16,12 @@ void auxk_select_columns(struct sae_work *w);                  /* all rows of z 
 double auxk_forward(const struct sae *s, struct sae_work *w);  /* reads the residual in w->g */
 void auxk_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1);
 
-/* Jacobian-style penalty of one site (sae.md 4.9):
+/* Jacobian-style penalty of one site:
  * c * mean_rows sum_{i != j active} |w_j . d_i| / (k(k-1)). */
 double pairs_forward(const struct sae *s, struct sae_work *w);
 void pairs_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1);
 
-/* Pull to a reference dictionary (sae.md 7); never detached. */
+/* Pull to a reference dictionary; never detached. */
 double pull_forward(const struct sae *s, struct sae_work *w);
 void pull_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1);
 

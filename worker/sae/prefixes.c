@@ -1,4 +1,4 @@
-/* prefixes.c - nested prefixes of the features, each with its own reconstruction (sae.md 4.8). */
+/* prefixes.c - nested prefixes of the features, each with its own reconstruction. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* pull.c - consistency with a reference dictionary (sae.md 7), in units of |cos|:
+/* pull.c - consistency with a reference dictionary, in units of |cos|:
  *
  *   nearest   lambda (1 - mean_i max_j |C_ij|)
  *   assigned  lambda (1 - mean_i |C_i,pi(i)|), pi given

@@ -1,5 +1,4 @@
-/* resample.h - dead features start anew where the reconstruction is worst (Bricken et al. 2023, as
- * sae.md 6.1 has it).
+/* resample.h - dead features start anew where the reconstruction is worst (Bricken et al. 2023).
  *
  * Rows are drawn with probability proportional to the square of their squared error, without
  * replacement.  The new direction is the unit vector of x - b_dec; the new encoder row is that

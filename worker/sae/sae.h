@@ -29,7 +29,7 @@ enum {
     SAE_PARAMS_MAX
 };
 
-/* A pull of every direction to one direction of a reference dictionary (sae.md 7). */
+/* A pull of every direction to one direction of a reference dictionary. */
 enum sae_pull_rule { SAE_PULL_NEAREST, SAE_PULL_ASSIGNED, SAE_PULL_MUTUAL };
 struct sae_pull {
     const real *ref;       /* [cfg.n_ref,o] unit rows; NULL: no pull */

@@ -16,14 +16,14 @@ enum sae_select {
     SAE_SELECT_BATCH  /* the k*n largest of n rows; one threshold when it is used */
 };
 
-/* Threshold in use: a moving average of the least value kept (sae.md 4.5). */
+/* Threshold in use: a moving average of the least value kept. */
 enum sae_theta_rule {
     SAE_THETA_EMA,   /* rate 0.01; the first step sets it */
     SAE_THETA_DL,    /* rate 0.001; from step 1000, which sets it */
     SAE_THETA_MATSAE /* rate 0.01 from 0; SAELens has the same */
 };
 
-/* Losses of nested prefixes, by source (sae.md 4.8). */
+/* Losses of nested prefixes, by source. */
 enum sae_prefix_rule {
     SAE_PREFIX_MEAN,           /* mean over the prefixes */
     SAE_PREFIX_MEAN_WITH_BIAS, /* and over the loss of b_dec alone: MatSAE */
@@ -91,7 +91,7 @@ struct sae_arch {
     bool is_centred;         /* u = x - b_dec; without it u = x */
     bool has_b_dec;
     bool has_relu;
-    bool is_elem_mean;       /* error over n*d, else over n (sae.md: "elem-mean", "sum-mean") */
+    bool is_elem_mean;       /* error over n*d, else over n ("elem-mean", "sum-mean") */
     bool has_l1;             /* l1 * mean_rows sum_f cost */
     bool clips_k;            /* k > f is taken as f; else it is an error */
     bool is_nested;          /* the error is that of prefixes of the features */

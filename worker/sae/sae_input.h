@@ -1,4 +1,4 @@
-/* sae_input.h - what is done to rows before an SAE sees them (sae.md 5.4), and where b_dec starts.
+/* sae_input.h - what is done to rows before an SAE sees them, and where b_dec starts.
  *
  * Scalar modes multiply all rows by one factor and are folded into the weights when they are saved,
  * exactly: W *= s, decoder /= s, b_dec /= s, biases and thresholds as they are.  Modes that differ

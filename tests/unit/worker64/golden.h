@@ -1,4 +1,4 @@
-/* golden.h - inputs of the golden vectors (sae.md 14): closed forms of sin. */
+/* golden.h - inputs of the golden vectors: closed forms of sin. */
 #pragma once
 #include <math.h>
 #include <setjmp.h>

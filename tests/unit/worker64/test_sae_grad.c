@@ -218,7 +218,7 @@ static void gradients_agree_with_differences_for_every_arch(void **state)
     }
 }
 
-/* Of sae.md 4.6, entry by entry: -(1/eps) K (theta dL/da + lambda/n) theta. */
+/* By its formula, entry by entry: -(1/eps) K (theta dL/da + lambda/n) theta. */
 static void jumprelu_threshold_has_its_surrogate_gradient(void **state)
 {
     static struct check c;
