@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "common/rundir.h"
 #include "common/sha256.h"
+#include "coordinator/check_metrics.h"
 
 static void found(struct check_report *r, const char *where, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static void found(struct check_report *r, const char *where, const char *fmt, ...)
@@ -61,25 +62,33 @@ static enum err_code check_rows(struct query *q, struct check_report *r, struct 
     return rc;
 }
 
-static void check_marker(struct check_report *r, const char *dir, const char *where, const char *hex)
+/* The result of a finished job, and the rows that were made of it. */
+static enum err_code check_marker(struct query *q, struct check_report *r, const char *dir, const char *where,
+                                  const struct cell *job, struct err *e)
 {
-    struct buf path = {0};
+    struct buf path = {0}, what = {0};
     struct json *root = NULL;
-    struct err e = {0};
-    const char *job;
+    struct err bad = {0};
+    const char *hex = job[1].text, *said;
+    enum err_code rc = ERR_OK;
 
     buf_fmt(&path, "%s/%s", dir, RUN_RESULT_FILE);
     if (!fs_is_dir(dir)) {
         found(r, where, "the folder of a finished job is not there");
-    } else if (json_read(path.data, 256 << 20, &root, &e)) {
-        found(r, where, "%s", e.text);
+    } else if (json_read(path.data, 256 << 20, &root, &bad)) {
+        found(r, where, "%s", bad.text);
     } else {
-        job = json_str(json_get(root, "job"));
-        if (!job || strcmp(job, hex) != 0)
-            found(r, where, "%s is of job %.12s, not of %.12s", RUN_RESULT_FILE, job ? job : "(none)", hex);
+        said = json_str(json_get(root, "job"));
+        if (!said || strcmp(said, hex) != 0)
+            found(r, where, "%s is of job %.12s, not of %.12s", RUN_RESULT_FILE, said ? said : "(none)", hex);
+        rc = check_metrics(q, job[0].i, root, &what, e);
+        if (what.len)
+            found(r, where, "%s", what.data);
     }
     json_free(root);
     buf_free(&path);
+    buf_free(&what);
+    return rc;
 }
 
 static enum err_code check_folders(struct query *q, const char *results, struct check_report *r, struct err *e)
@@ -87,21 +96,44 @@ static enum err_code check_folders(struct query *q, const char *results, struct 
     struct table t = {0};
     struct buf dir = {0}, where = {0};
     enum err_code rc = query_table(q, &t, e,
-                                   "SELECT s.name, j.run_name, lower(hex(j.digest)) FROM job j JOIN sweep s ON s.id = j.sweep"
-                                   " WHERE j.state = 'done' AND NOT j.in_agent ORDER BY j.id", "");
+                                   "SELECT j.id, lower(hex(j.digest)), s.name, j.run_name FROM job j JOIN sweep s"
+                                   " ON s.id = j.sweep WHERE j.state = 'done' AND NOT j.in_agent ORDER BY j.id", "");
 
     for (size_t i = 0; !rc && i < t.n_rows; i++) {
-        const char *sweep = table_cell(&t, i, 0)->text, *run = table_cell(&t, i, 1)->text;
+        const char *sweep = table_cell(&t, i, 2)->text, *run = table_cell(&t, i, 3)->text;
 
         buf_reset(&dir);
         buf_reset(&where);
         rundir_path(&dir, results, sweep, run, false);
         buf_fmt(&where, "experiments/%s/%s", sweep, run);
-        check_marker(r, dir.data, where.data, table_cell(&t, i, 2)->text);
+        rc = check_marker(q, r, dir.data, where.data, table_cell(&t, i, 0), e);
         r->n_jobs++;
     }
     buf_free(&dir);
     buf_free(&where);
+    table_free(&t);
+    return rc;
+}
+
+/* Jobs without a folder: their event has what they reported. */
+static enum err_code check_inline(struct query *q, struct check_report *r, struct err *e)
+{
+    struct table t = {0};
+    struct buf what = {0};
+    enum err_code rc = query_table(q, &t, e,
+                                   "SELECT j.id, j.run_name, v.metrics FROM job j JOIN (SELECT job, metrics, max(id)"
+                                   " FROM event WHERE type = 'done' GROUP BY job) v ON v.job = j.id"
+                                   " WHERE j.state = 'done' AND j.in_agent ORDER BY j.id", "");
+
+    for (size_t i = 0; !rc && i < t.n_rows; i++) {
+        const struct cell *job = table_cell(&t, i, 0);
+
+        buf_reset(&what);
+        rc = check_metrics_inline(q, job[0].i, job[2].text ? job[2].text : "", &what, e);
+        if (what.len)
+            found(r, job[1].text, "%s", what.data);
+    }
+    buf_free(&what);
     table_free(&t);
     return rc;
 }
@@ -151,32 +183,47 @@ static enum err_code check_artifacts(struct query *q, const char *results, bool 
     return rc;
 }
 
-/* Folders that no job owns: results that were copied in, or whose rows are lost. */
+/* Names of one sweep: IS_LINK for those that another sweep's job has here. */
+enum { IS_HOME = 1, IS_LINK };
+
+static void check_entry(struct check_report *r, const char *path, const char *where, const struct map *known)
+{
+    const char *name = strrchr(where, '/') + 1;
+    size_t n = strlen(name);
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return;
+    bool is_link = S_ISLNK(st.st_mode);
+    r->n_folders++;
+    if (is_link && stat(path, &st) != 0)
+        found(r, where, "a link that leads nowhere");
+    if (!S_ISDIR(st.st_mode) || strstr(name, ".bad"))
+        return;
+    if (n > 4 && strcmp(name + n - 4, ".tmp") == 0)
+        n -= 4;
+    const int64_t *what = map_get(known, name, n);
+    if (!what || (*what == IS_LINK && !is_link))
+        found(r, where, "a folder that no job of the manifest owns");
+}
+
+/* Folders that no job of the sweep owns: results that were copied in, or whose rows are lost. */
 static void check_strays(const char *results, const char *sweep, const struct map *known, struct check_report *r)
 {
     struct buf dir = {0}, where = {0}, path = {0};
     struct dirent *d;
-    struct stat st;
     DIR *h;
 
     buf_fmt(&dir, "%s/experiments/%s", results, sweep);
     h = opendir(dir.data);
     while (h && (d = readdir(h))) {
-        size_t n = strlen(d->d_name);
-
+        if (d->d_name[0] == '.')
+            continue;
         buf_reset(&where);
         buf_reset(&path);
         buf_fmt(&where, "experiments/%s/%s", sweep, d->d_name);
         buf_fmt(&path, "%s/%s", results, where.data);
-        if (d->d_name[0] == '.' || lstat(path.data, &st) != 0)
-            continue;
-        r->n_folders++;
-        if (S_ISLNK(st.st_mode) && stat(path.data, &st) != 0)
-            found(r, where.data, "a link that leads nowhere");
-        if (n > 4 && strcmp(d->d_name + n - 4, ".tmp") == 0)
-            n -= 4;
-        if (S_ISDIR(st.st_mode) && !map_get(known, d->d_name, n) && !strstr(d->d_name, ".bad"))
-            found(r, where.data, "a folder that no job of the manifest owns");
+        check_entry(r, path.data, where.data, known);
     }
     if (h)
         closedir(h);
@@ -187,19 +234,28 @@ static void check_strays(const char *results, const char *sweep, const struct ma
 
 static enum err_code check_all_strays(struct query *q, const char *results, struct check_report *r, struct err *e)
 {
-    struct table names = {0}, sweeps = {0};
-    struct map known = {0};
-    enum err_code rc = query_table(q, &names, e, "SELECT run_name FROM job WHERE NOT in_agent", "");
-    bool is_new;
+    struct table sweeps = {0};
+    enum err_code rc = query_table(q, &sweeps, e, "SELECT id, name FROM sweep ORDER BY id", "");
 
-    if (!rc)
-        rc = query_table(q, &sweeps, e, "SELECT name FROM sweep ORDER BY id", "");
-    for (size_t i = 0; !rc && i < names.n_rows; i++)
-        map_put(&known, names.cells[i].text, strlen(names.cells[i].text), &is_new);
-    for (size_t i = 0; !rc && i < sweeps.n_rows; i++)
-        check_strays(results, sweeps.cells[i].text, &known, r);
-    map_free(&known);
-    table_free(&names);
+    for (size_t i = 0; !rc && i < sweeps.n_rows; i++) {
+        const struct cell *sweep = table_cell(&sweeps, i, 0);
+        struct table names = {0};
+        struct map known = {0};
+        bool is_new;
+
+        rc = query_table(q, &names, e,
+                         "SELECT run_name, iif(sweep = ?1, 1, 2) FROM job WHERE NOT in_agent AND (sweep = ?1"
+                         " OR id IN (SELECT job FROM sweep_job WHERE sweep = ?1))", "i", sweep[0].i);
+        for (size_t k = 0; !rc && k < names.n_rows; k++) {
+            const struct cell *job = table_cell(&names, k, 0);
+
+            *map_put(&known, job[0].text, strlen(job[0].text), &is_new) = job[1].i == IS_HOME ? IS_HOME : IS_LINK;
+        }
+        if (!rc)
+            check_strays(results, sweep[1].text, &known, r);
+        map_free(&known);
+        table_free(&names);
+    }
     table_free(&sweeps);
     return rc;
 }
@@ -214,6 +270,8 @@ enum err_code check_run(struct query *q, const char *results, bool digests, stru
     rc = check_rows(q, out, e);
     if (!rc)
         rc = check_folders(q, results, out, e);
+    if (!rc)
+        rc = check_inline(q, out, e);
     if (!rc)
         rc = check_artifacts(q, results, digests, out, e);
     if (!rc)

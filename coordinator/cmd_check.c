@@ -172,7 +172,8 @@ int cmd_check(int argc, char **argv)
         "Compare manifest, events, folders and digests with one another.\n"
         "Exit code 0: clean; 1: discrepancies, each named.  Writes nothing without --repair or --rebuild.\n\n"
         "--repair ends leases of a dead coordinator, takes in complete folders whose jobs wait, removes what\n"
-        "finished jobs left half-written, moves folders that no job owns to RESULTS/quarantine/, mends links.\n"
+        "finished jobs left half-written, moves folders that no job owns to RESULTS/quarantine/, mends links, takes\n"
+        "metrics from unchanged results again where the manifest has others.\n"
         "--rebuild records the sweeps again (SPEC..., else RESULTS/experiments/*/sweep.yaml) and takes in every\n"
         "complete folder; what only the manifest knew (attempts, events, reasons for failures) stays lost.",
         rows, ARRAY_LEN(rows), 0, 10000};

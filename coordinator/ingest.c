@@ -103,6 +103,21 @@ static void take_provenance(struct ingest *in)
     jw_close(&w, '}');
 }
 
+/* Digest and contents are of the same bytes. */
+static enum err_code read_result(struct ingest *in, const char *path, struct err *e)
+{
+    struct buf text = {0};
+    enum err_code rc = fs_read(path, RESULT_BYTES_MAX, &text, e);
+
+    if (!rc) {
+        sha256_of(text.len ? text.data : "", text.len, in->digest);
+        in->bytes = (int64_t)text.len;
+        rc = json_parse(text.len ? text.data : "", text.len, &in->root, e);
+    }
+    buf_free(&text);
+    return rc;
+}
+
 enum err_code ingest_open(struct ingest *in, const char *dir, const char *job_hex, struct err *e)
 {
     struct buf path = {0};
@@ -111,7 +126,7 @@ enum err_code ingest_open(struct ingest *in, const char *dir, const char *job_he
     *in = (struct ingest){0};
     buf_str(&in->dir, dir);
     buf_fmt(&path, "%s/%s", dir, RUN_RESULT_FILE);
-    rc = json_read(path.data, RESULT_BYTES_MAX, &in->root, e);
+    rc = read_result(in, path.data, e);
     if (!rc)
         rc = check_result(in, job_hex, e);
     if (rc) {
@@ -132,6 +147,23 @@ void ingest_close(struct ingest *in)
     buf_free(&in->dir);
     buf_free(&in->provenance);
     *in = (struct ingest){0};
+}
+
+enum err_code ingest_metrics(const struct json *root,
+                             enum err_code (*each)(void *ctx, const char *name, double value, struct err *e),
+                             void *ctx, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+    double value;
+
+    for (const struct json *v = json_first(json_get(root, "metrics")); v && !rc; v = json_next(v)) {
+        if (json_is_null(v))
+            continue;
+        if (!json_f64(v, &value))
+            return err_set(e, ERR_CORRUPT, "metrics: %s: not a number", json_key(v));
+        rc = each(ctx, json_key(v), value, e);
+    }
+    return rc;
 }
 
 /* --- series --- */

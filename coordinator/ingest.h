@@ -17,12 +17,20 @@ struct ingest {
     const char *message;
     const char *command;        /* of the runner, or NULL */
     struct buf dir;             /* the folder */
+    uint8_t digest[32];         /* SHA-256 of result.json, */
+    int64_t bytes;              /* and its size */
     struct buf provenance;      /* one JSON object, without what tells attempts apart (pid, times) */
 };
 
 MUST_CHECK enum err_code ingest_open(struct ingest *in, const char *dir, const char *job_hex,
                                      struct err *e);
 void ingest_close(struct ingest *in); /* no-op if not open */
+
+/* Metrics of a result.json in its order, without the null ones. */
+MUST_CHECK enum err_code ingest_metrics(const struct json *root,
+                                        enum err_code (*each)(void *ctx, const char *name, double value,
+                                                              struct err *e),
+                                        void *ctx, struct err *e);
 
 /* Every point of series.csv that is kept: of n points of a name, n > 2000, those with number
  * floor(i (n - 1) / 1999), i = 0 .. 1999, so the first and the last are among them.  Points that

@@ -125,4 +125,7 @@ MUST_CHECK enum err_code manifest_adopt(struct manifest *m, int64_t job, const s
 MUST_CHECK enum err_code manifest_take_up(struct manifest *m, int64_t wall_ms,
                                           void (*tell)(void *ctx, const char *dir, const char *bad),
                                           void *ctx, struct err *e);
+/* Metrics of finished jobs that differ from an unchanged result.json are taken from it again. */
+MUST_CHECK enum err_code manifest_mend_metrics_all(struct manifest *m, void (*tell)(void *ctx, const char *dir),
+                                                   void *ctx, struct err *e);
 MUST_CHECK enum err_code manifest_links_all(struct manifest *m, struct err *e);

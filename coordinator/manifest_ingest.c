@@ -64,16 +64,8 @@ static enum err_code set_pair(void *ctx, const struct ingest_pair *p, struct err
 
 static enum err_code take_metrics(struct target *t, const struct json *root, struct err *e)
 {
-    enum err_code rc = ERR_OK;
-    double value;
+    enum err_code rc = ingest_metrics(root, set_metric, t, e);
 
-    for (const struct json *v = json_first(json_get(root, "metrics")); v && !rc; v = json_next(v)) {
-        if (json_is_null(v))
-            continue;
-        if (!json_f64(v, &value))
-            return err_set(e, ERR_CORRUPT, "metrics: %s: not a number", json_key(v));
-        rc = set_metric(t, json_key(v), value, e);
-    }
     for (const struct json *v = json_first(json_get(root, "absent")); v && !rc; v = json_next(v))
         if (json_str(v))
             rc = db_run(t->m, ST_ABSENT_SET, e, "itt", t->job, json_key(v), json_str(v));
@@ -98,11 +90,13 @@ static enum err_code take_blobs(struct target *t, const struct json *root, struc
     return rc;
 }
 
-static enum err_code take_artifacts(struct target *t, const struct json *root, struct err *e)
+/* The files that result.json names, and result.json itself. */
+static enum err_code take_artifacts(struct target *t, const struct ingest *in, struct err *e)
 {
-    enum err_code rc = ERR_OK;
+    enum err_code rc = db_run(t->m, ST_ARTIFACT_SET, e, "itib", t->job, RUN_RESULT_FILE, in->bytes,
+                              (const void *)in->digest, 32);
 
-    for (const struct json *a = json_first(json_get(root, "artifacts")); a && !rc; a = json_next(a)) {
+    for (const struct json *a = json_first(json_get(in->root, "artifacts")); a && !rc; a = json_next(a)) {
         uint8_t digest[32];
         int64_t bytes = 0;
 
@@ -138,7 +132,7 @@ static enum err_code take_folder(struct target *t, const struct ingest *in, int6
     if (!rc)
         rc = take_blobs(t, in->root, e);
     if (!rc)
-        rc = take_artifacts(t, in->root, e);
+        rc = take_artifacts(t, in, e);
     if (!rc)
         rc = take_provenance(t, in, epoch, e);
     if (!rc)
@@ -191,6 +185,69 @@ enum err_code manifest_ingest(struct manifest *m, const struct event *ev, bool i
         rc = ingest_open(&in, path.data, hex, e);
     if (!rc)
         rc = take_folder(&t, &in, ev->epoch, e);
+    ingest_close(&in);
+    buf_free(&path);
+    return rc;
+}
+
+/* --- mending --- */
+
+struct metric_count {
+    struct target t;
+    int64_t n, n_same;      /* reported; of these, in the manifest to the bit */
+};
+
+static enum err_code count_same(void *ctx, const char *name, double value, struct err *e)
+{
+    struct metric_count *c = ctx;
+    int64_t id, is_same = 0;
+    enum err_code rc = find_metric(c->t.m, name, &id, e);
+
+    if (!rc)
+        rc = db_i64(c->t.m, ST_METRIC_IS, 0, &is_same, e, "iif", c->t.job, id, value);
+    c->n++;
+    c->n_same += is_same;
+    return rc;
+}
+
+/* Only a result.json that is what was taken in counts. */
+static enum err_code mend_from(struct target *t, const struct ingest *in, bool *is_mended, struct err *e)
+{
+    struct metric_count c = {.t = *t};
+    int64_t is_intact, n_rows = 0;
+    enum err_code rc = db_i64(t->m, ST_ARTIFACT_IS, 0, &is_intact, e, "itib", t->job, RUN_RESULT_FILE, in->bytes,
+                              (const void *)in->digest, 32);
+
+    if (rc || !is_intact)
+        return rc;
+    rc = ingest_metrics(in->root, count_same, &c, e);
+    if (!rc)
+        rc = db_i64(t->m, ST_METRIC_COUNT, 0, &n_rows, e, "i", t->job);
+    if (rc || (c.n == c.n_same && c.n == n_rows))
+        return rc;
+    rc = db_begin(t->m, e);
+    if (!rc)
+        rc = db_run(t->m, ST_METRIC_DROP, e, "i", t->job);
+    if (!rc)
+        rc = ingest_metrics(in->root, set_metric, t, e);
+    *is_mended = !rc;
+    if (!rc)
+        return db_commit(t->m, e);
+    db_rollback(t->m);
+    return rc;
+}
+
+enum err_code manifest_mend_metrics(struct manifest *m, int64_t job, bool *is_mended, struct err *e)
+{
+    struct target t = {.m = m, .job = job};
+    struct ingest in = {0};
+    struct buf path = {0};
+    char hex[65];
+    enum err_code rc = folder_path(m, job, &path, hex, e);
+
+    *is_mended = false;
+    if (!rc && !ingest_open(&in, path.data, hex, NULL)) /* a bad folder is for `check` to tell */
+        rc = mend_from(&t, &in, is_mended, e);
     ingest_close(&in);
     buf_free(&path);
     return rc;

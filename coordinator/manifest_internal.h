@@ -63,6 +63,8 @@ void manifest_unlock(int fd);
 
 /* --- manifest_ingest.c, manifest_gate.c --- */
 enum err_code manifest_ingest(struct manifest *m, const struct event *ev, bool in_agent, struct err *e);
+/* Metrics of a finished job from its folder, if that is as it was taken in and the rows differ. */
+enum err_code manifest_mend_metrics(struct manifest *m, int64_t job, bool *is_mended, struct err *e);
 enum err_code manifest_note_gates(struct manifest *m, struct err *e); /* sets has_gates */
 enum err_code manifest_gates(struct manifest *m, int64_t job, int64_t wall_ms, struct err *e);
 /* --- manifest_explog.c --- */

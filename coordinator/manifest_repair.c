@@ -93,6 +93,30 @@ enum err_code manifest_take_up(struct manifest *m, int64_t wall_ms,
     return rc;
 }
 
+enum err_code manifest_mend_metrics_all(struct manifest *m, void (*tell)(void *ctx, const char *dir), void *ctx,
+                                        struct err *e)
+{
+    struct buf dir = {0};
+    int64_t job = 0;
+    enum err_code rc;
+
+    do {
+        bool is_mended = false;
+
+        rc = db_i64(m, ST_DONE_AFTER, 0, &job, e, "i", job);
+        if (!rc && job)
+            rc = manifest_mend_metrics(m, job, &is_mended, e);
+        if (rc || !is_mended)
+            continue;
+        buf_reset(&dir);
+        rc = manifest_job_dir(m, job, &dir, e);
+        if (!rc)
+            tell(ctx, dir.data);
+    } while (!rc && job);
+    buf_free(&dir);
+    return rc;
+}
+
 enum err_code manifest_links_all(struct manifest *m, struct err *e)
 {
     int64_t sweep = 0;

@@ -283,6 +283,11 @@ static void tell_taken(void *ctx, const char *dir, const char *bad)
         did(r, dir, e.text);
 }
 
+static void tell_metrics(void *ctx, const char *dir)
+{
+    did(ctx, dir, "metrics taken from its " RUN_RESULT_FILE " again: the manifest had others");
+}
+
 enum err_code repair_run(struct manifest *m, const char *results, int64_t wall_ms, struct table *done,
                          struct err *e)
 {
@@ -302,6 +307,8 @@ enum err_code repair_run(struct manifest *m, const char *results, int64_t wall_m
         rc = mend_all(&r, e);
     if (!rc)
         rc = manifest_take_up(m, wall_ms, tell_taken, &r, e);
+    if (!rc)
+        rc = manifest_mend_metrics_all(m, tell_metrics, &r, e);
     if (!rc)
         rc = manifest_links_all(m, e);
     buf_free(&r.path);

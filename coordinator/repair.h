@@ -3,7 +3,7 @@
  *
  * As the only writer: leases of a dead coordinator end; what a finished job left half-written
  * (FOLDER.tmp beside FOLDER, states for resuming) is removed; a complete folder whose job waits is
- * taken in; a folder that no job owns moves to results/quarantine/; links that lead nowhere go, and
+ * taken in; metrics that differ from an unchanged result.json are taken from it; a folder that no job owns moves to results/quarantine/; links that lead nowhere go, and
  * missing ones are made.  With a new manifest in which the sweeps were recorded again this is
  * the rebuilding of a lost one: a job takes over the folder that holds its digest, whatever the
  * day in its name.

@@ -66,7 +66,8 @@ tables() { # every number, state and file that may not differ from run to run
         WHERE NOT is_volatile ORDER BY 1, 2, 3"
     sql "$1/manifest.sqlite" "SELECT sweep, stage, kind, job, state, verdict FROM runs ORDER BY job, stage"
     sql "$1/manifest.sqlite" "SELECT lower(hex(j.digest)), a.path, a.bytes, lower(hex(a.sha256)) FROM artifact a
-        JOIN job j ON j.id = a.job WHERE a.path NOT IN ('config.yaml', 'metrics.json', 'summary.md')
+        JOIN job j ON j.id = a.job WHERE a.path NOT IN ('config.yaml', 'metrics.json', 'summary.md',
+        'result.json')
         AND a.path NOT GLOB 'tb/*' ORDER BY 1, 2"
     sql "$1/manifest.sqlite" "SELECT lower(hex(j.digest)), n.name, p.step, printf('%!.17g', p.value) FROM series_point p
         JOIN job j ON j.id = p.job JOIN series_name n ON n.id = p.name ORDER BY 1, 2, 3"

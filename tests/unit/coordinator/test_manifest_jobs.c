@@ -328,7 +328,7 @@ static void test_check_names_what_disagrees(void **state)
     snprintf(dir, sizeof dir, "%s/experiments/home/test_mock_0_19700102", (char *)*state);
     mf_put_file(dir, "a.pt", "abc");
     sha256_of("abc", 3, digest);
-    snprintf(body, sizeof body, "\"metrics\":{},\"artifacts\":[{\"path\":\"a.pt\",\"bytes\":3,\"sha256\":\"%s\"}]",
+    snprintf(body, sizeof body, "\"metrics\":{\"ev\":0.1},\"artifacts\":[{\"path\":\"a.pt\",\"bytes\":3,\"sha256\":\"%s\"}]",
              hex_text(hex, digest, 32));
     MF_OK(mf_finish_folder(*state, m, 1, body, &e));
     find(*state, &text);
@@ -352,6 +352,48 @@ static void test_check_names_what_disagrees(void **state)
     manifest_close(m);
 }
 
+static void set(struct manifest *m, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(m->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void test_metrics_come_back_from_an_unchanged_result_only(void **state)
+{
+    static const struct mf_job one[] = {{.knobs = "{\"process\":true,\"seed\":1}"}};
+    static const char *const harms[] = {"UPDATE metric SET value = 0.10000000000000002", "DELETE FROM metric",
+                                        "INSERT INTO metric SELECT 1, id, 2 FROM metric_name WHERE name = 'l0'"};
+    struct spec a = mf_spec("home", 1, 1);
+    struct buf text = {0};
+    struct err e = {0};
+    bool is_mended;
+
+    mf.stages = two_mocks;
+    mf.jobs = one;
+    mf.n_jobs = 1;
+    struct manifest *m = open_ok(*state);
+    mf_add(m, &a, NULL);
+    MF_OK(mf_finish_folder(*state, m, 1, "\"metrics\":{\"ev\":0.1}", &e));
+    MF_OK(manifest_mend_metrics(m, 1, &is_mended, &e));
+    assert_false(is_mended);
+    for (size_t i = 0; i < ARRAY_LEN(harms); i++) {
+        set(m, harms[i]);
+        find(*state, &text);
+        assert_non_null(strstr(text.data, "experiments/home/test_mock_0_19700102: metric "));
+        MF_OK(manifest_mend_metrics(m, 1, &is_mended, &e));
+        assert_true(is_mended);
+        find(*state, &text);
+        assert_int_equal(text.len, 0);
+    }
+    mf_write_folder(*state, m, 1, "\"metrics\":{\"ev\":0.2}");
+    find(*state, &text);
+    assert_non_null(strstr(text.data, "metric ev: the manifest says 0.1"));
+    assert_non_null(strstr(text.data, "/result.json: SHA-256 is"));
+    MF_OK(manifest_mend_metrics(m, 1, &is_mended, &e));
+    assert_false(is_mended);
+    buf_free(&text);
+    manifest_close(m);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, mf_setup, mf_teardown)
 
 int main(void)
@@ -366,6 +408,7 @@ int main(void)
         TEST(test_a_shared_result_is_linked_from_the_other_sweep),
         TEST(test_a_complete_folder_of_a_dead_coordinator_is_taken),
         TEST(test_check_names_what_disagrees),
+        TEST(test_metrics_come_back_from_an_unchanged_result_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
