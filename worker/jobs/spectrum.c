@@ -5,18 +5,17 @@
 
 #include "common/plot.h"
 
-/* s [d] falls; number [d] is filled. */
+/* s [d] falls, and is 0 of constant rows; number [d] is filled. */
 static void plot_spectrum(struct job *j, const double *s, double *number, size_t d)
 {
     struct plot_line line = {.x = number, .y = s, .n = d};
     struct plot p = {.title = "singular values of the centred rows", .x_label = "number",
-                     .y_label = "singular value", .log_y = true, .points = true, .lines = &line,
+                     .y_label = "singular value", .log_y = s[0] > 0, .points = true, .lines = &line,
                      .n_lines = 1};
 
     for (size_t i = 0; i < d; i++)
         number[i] = (double)(i + 1);
-    if (s[0] > 0) /* constant rows: nothing to see on a logarithmic axis */
-        job_plot(j, "spectrum", &p);
+    job_plot(j, "spectrum", &p);
 }
 
 enum err_code spectrum_report(struct job *j, struct rank *rank, const float *rows, size_t n,
