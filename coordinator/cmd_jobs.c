@@ -1,7 +1,10 @@
 /* cmd_jobs.c - saegrid jobs: the jobs of the manifest, one a line. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/event.h"
 #include "coordinator/manifest_query.h"
+
+#include <string.h>
 
 static const char sql[] =
     "SELECT substr(lower(hex(j.digest)), 1, 12) AS job, s.name AS sweep, t.name AS stage, j.state,"
@@ -25,6 +28,22 @@ static enum err_code collect(const char *results, const char *const filter[3], i
         rc = query_table(q, t, e, sql, "ttti", filter[0], filter[1], filter[2], limit);
     query_close(q);
     return rc;
+}
+
+static enum err_code check_state(const char *name, struct err *e)
+{
+    struct buf all = {0};
+
+    for (int s = 0; s < JOB_STATE_COUNT; s++) {
+        if (!name || strcmp(name, job_state_name((enum job_state)s)) == 0) {
+            buf_free(&all);
+            return ERR_OK;
+        }
+        buf_fmt(&all, "%s%s", s ? ", " : "", job_state_name((enum job_state)s));
+    }
+    err_set(e, ERR_USAGE, "--state %s: no such state; there are %s", name, all.data);
+    buf_free(&all);
+    return e->code;
 }
 
 int cmd_jobs(int argc, char **argv)
@@ -52,7 +71,7 @@ int cmd_jobs(int argc, char **argv)
     if (!cmd_start(&cmd, argc, argv, &args, &rc))
         return rc;
     filter[0] = args.n ? args.v[0] : NULL;
-    if (collect(cmd_results(results), filter, limit, &t, &e)) {
+    if (check_state(filter[2], &e) || collect(cmd_results(results), filter, limit, &t, &e)) {
         rc = cmd_fail("jobs", &e);
     } else {
         if (!json && !csv)

@@ -238,7 +238,7 @@ static int plan_instead(const struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-    struct run r = {.term_s = 15, .storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
+    struct run r = {.n_agents = proc_cores(), .term_s = 15, .storage_wait_s = STORAGE_WAIT_S, .start = {.rearm = true}};
     const char *results = NULL;
     const struct opt rows[] = {
         OPT_I64("jobs", 'j', &r.n_agents, "N", "agents, each one job at a time (default: physical cores)"),
@@ -263,8 +263,6 @@ int cmd_run(int argc, char **argv)
         return rc;
     r.start.path = args.v[0];
     r.start.results = cmd_results(results);
-    if (r.n_agents == 0)
-        r.n_agents = proc_cores();
     if (r.n_agents < 1 || r.n_agents > 4096) {
         err_set(&e, ERR_USAGE, "-j %" PRId64 ": not in [1, 4096]", r.n_agents);
         rc = cmd_fail("run", &e);

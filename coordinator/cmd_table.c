@@ -1,6 +1,7 @@
 /* cmd_table.c - saegrid table: a view or stored query, for people, papers and programs. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/stability.h"
 #include "coordinator/tables.h"
 
 #include <string.h>
@@ -32,7 +33,7 @@ static enum err_code fill(const char *results, const struct tables_ask *ask, con
         return rc;
     bool pretty = strcmp(ask->name, "stability") == 0 && ask->sweep && !ask->where && !ask->columns && !ask->limit;
     if (format == TABLE_TEXT && pretty && !f->all) {
-        rc = tables_stability(q, ask->sweep, cmd_use_colour(stdout), out, e);
+        rc = stability_tables(q, ask->sweep, cmd_use_colour(stdout), out, e);
         if (!rc && out->len == 0)
             buf_str(out, "no sae_compare of this sweep is done\n");
     } else {
@@ -79,7 +80,11 @@ int cmd_table(int argc, char **argv)
     if (!cmd_start(&cmd, argc, argv, &args, &rc))
         return rc;
     ask.name = args.v[0];
-    rc = fill(cmd_results(results), &ask, &f, &out, &e) ? cmd_fail("table", &e) : cmd_put(&out);
+    if (f.csv + f.md + f.latex + f.json > 1)
+        err_set(&e, ERR_USAGE, "--csv, --md, --latex, --json: one of them");
+    else
+        fill(cmd_results(results), &ask, &f, &out, &e);
+    rc = e.code ? cmd_fail("table", &e) : cmd_put(&out);
     buf_free(&out);
     opts_free(&args);
     return rc;

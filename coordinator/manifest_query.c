@@ -181,6 +181,8 @@ enum err_code query_job(struct query *q, const char *text, int64_t *job, struct 
     struct buf list = {0};
     enum err_code rc;
 
+    if (!*text)
+        return err_set(e, ERR_USAGE, "JOB is empty: give the beginning of an id or of a run name");
     rc = query_table(q, &t, e,
                      "SELECT id, run_name FROM job WHERE run_name = ?1"
                      " OR length(?1) >= 4 AND lower(substr(hex(digest), 1, length(?1))) = lower(?1)"

@@ -1,4 +1,4 @@
-/* summary.h - what a sweep came to: counts, the stability table, and a sentence about it. */
+/* summary.h - what a sweep came to: counts, the stability tables, and a sentence about each. */
 #pragma once
 #include "coordinator/manifest_query.h"
 
@@ -15,13 +15,10 @@ MUST_CHECK enum err_code summary_load(struct query *q, int64_t sweep, struct sum
 int summary_exit_code(const struct summary *s);
 /* "48 jobs: 46 done (3 negative), 1 failed, 1 skipped" */
 void summary_counts(const struct summary *s, struct buf *out);
-/* The stability table of the sweep and a sentence that says what it shows; nothing if the sweep
+/* The stability tables of the sweep and a sentence that says what each shows; nothing if the sweep
  * has no comparison. */
 MUST_CHECK enum err_code summary_stability(struct query *q, const char *sweep, bool colour,
                                            struct buf *out, struct err *e);
-/* The sentence alone, about rows with the columns of the view `stability`; conditions are told
- * apart by the columns in which rows differ. */
-void summary_sentence(const struct table *t, struct buf *out);
 /* A few lines about the first failures. */
 MUST_CHECK enum err_code summary_failures(struct query *q, const char *sweep, struct buf *out,
                                           struct err *e);

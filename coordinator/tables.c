@@ -105,7 +105,7 @@ enum err_code tables_get(struct query *q, const struct tables_ask *a, struct tab
     return rc ? err_wrap(e, "table %s", a->name) : ERR_OK;
 }
 
-static bool is_knob(const struct table *t, size_t col)
+bool tables_is_knob(const struct table *t, size_t col)
 {
     for (size_t i = 0; i < kind_count(); i++)
         if (cfg_find(kind_at(i)->fields, kind_at(i)->n_fields, t->cols[col]))
@@ -142,49 +142,8 @@ void tables_trim(struct table *t)
 
     table_drop_empty(t);
     for (size_t c = 0; c < t->n_cols && n < ARRAY_LEN(names); c++)
-        if (strcmp(t->cols[c], "job") != 0 && (one || !is_knob(t, c) || tables_varies(t, c)))
+        if (strcmp(t->cols[c], "job") != 0 && (one || !tables_is_knob(t, c) || tables_varies(t, c)))
             names[n++] = t->cols[c];
     if (t->n_rows)
         table_select(t, names, n);
-}
-
-/* The knobs that tell its rows apart (these four always, if anybody has them), then the figures. */
-static void pick_stability(struct table *t)
-{
-    static const char *const always[] = {"task", "arch", "d_sae", "k"};
-    static const char *const figures[] = {"n_seeds",   "pwmcc_mean", "pwmcc_std",  "ci_low",
-                                          "ci_high",   "random_mean", "ratio",     "ratio_ci_low",
-                                          "ratio_ci_high", "p_value", "ev_mean",   "l0_mean",
-                                          "dead_pct_mean", "erank"};
-    const char *names[512];
-    size_t n = 0, from = (size_t)table_col(t, "n_seeds");
-
-    if (!table_is_constant(t, (size_t)table_col(t, "stage")))
-        names[n++] = "stage";
-    for (size_t c = 0; c < from && n < ARRAY_LEN(names) - ARRAY_LEN(figures); c++) {
-        bool wanted = is_knob(t, c) && tables_varies(t, c);
-
-        for (size_t i = 0; i < ARRAY_LEN(always); i++)
-            wanted |= strcmp(t->cols[c], always[i]) == 0;
-        if (wanted)
-            names[n++] = t->cols[c];
-    }
-    for (size_t i = 0; i < ARRAY_LEN(figures); i++)
-        names[n++] = figures[i];
-    table_select(t, names, n);
-    table_drop_empty(t);
-}
-
-enum err_code tables_stability(struct query *q, const char *sweep, bool colour, struct buf *out, struct err *e)
-{
-    struct tables_ask ask = {.name = "stability", .sweep = sweep, .order = "stage, task, layer, hook, arch, d_sae, k, run_id"};
-    struct table t = {0};
-    enum err_code rc = tables_get(q, &ask, &t, e);
-
-    if (!rc && t.n_rows) {
-        pick_stability(&t);
-        table_print(&t, TABLE_TEXT, colour, out);
-    }
-    table_free(&t);
-    return rc;
 }

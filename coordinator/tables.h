@@ -16,13 +16,9 @@ MUST_CHECK enum err_code tables_get(struct query *q, const struct tables_ask *a,
                                     struct err *e);
 /* "runs, summary, ...", for messages. */
 void tables_names(struct buf *out);
+bool tables_is_knob(const struct table *t, size_t col);
 /* True if rows of the same stage differ in the column; absent values do not count. */
 bool tables_varies(const struct table *t, size_t col);
 /* What a person wants to see of it: no ids, no columns without a value or, beside the ones that
  * matter, with one value only. */
 void tables_trim(struct table *t);
-
-/* The stability table of a sweep, as `saegrid run` prints it at the end; no text if the sweep has
- * no finished sae_compare. */
-MUST_CHECK enum err_code tables_stability(struct query *q, const char *sweep, bool colour, struct buf *out,
-                                          struct err *e);

@@ -146,7 +146,7 @@ static void view_stability(struct buf *out)
         "n_seeds",     "n_pairs",         "pwmcc_mean",     "pwmcc_std",      "ci_low",
         "ci_high",     "random_mean",     "random_expected", "surrogate_mean", "untrained_mean",
         "shuffled_mean", "ratio",         "ratio_ci_low",   "ratio_ci_high",  "p_value",
-        "ev_mean",     "l0_mean",         "dead_pct_mean",  "erank"};
+        "ev_mean",     "l0_mean",         "dead_pct_mean",  "erank",          "gt_mcc"};
 
     buf_str(out, "CREATE VIEW stability AS SELECT s.name AS sweep, t.name AS stage, j.run_name AS run_id, "
                  "lower(hex(j.digest)) AS job");

@@ -65,4 +65,12 @@ expect 0 sg kinds sae_train
 says 'd_sae'
 expect 0 sg doctor
 says 'mpi'
+expect 64 sg jobs --state nope
+says 'nope: no such state; there are waiting, ready, leased, done'
+expect 64 sg show ''
+says 'JOB is empty'
+expect 64 sg table runs --csv --md
+says 'one of them'
+expect 64 sg run cli.yaml -j 0
+says 'not in \[1, 4096\]'
 pass 'show, logs, explain, jobs, kinds, doctor'

@@ -5,6 +5,10 @@
 
 started=$(now_ms)
 expect 0 sg run "$sweeps/smoke.yaml" -j 2
+for text in '^task modadd, layer 1, hook resid_post, d_sae 32, k 4$' '^arch +n_seeds +pwmcc_mean +std' \
+    '^stability: (Most stable|Highest ratio).* arch = .*95 % interval.*EV .* % dead' '^recovery: No comparison has a random'; do
+    says "$text"
+done
 echo "smoke.yaml took $(($(now_ms) - started)) ms"
 same 'jobs that are not done' "$(n_not_done)" 0
 for kind in mock data_make lm_train acts_extract sae_train sae_random sae_compare; do
@@ -22,7 +26,10 @@ for file in config.yaml metrics.json summary.md log.txt series.csv result.json; 
     [ -f "$dir/$file" ] || fail "$dir lacks $file"
 done
 ls "$dir"/checkpoints/*.pt >/dev/null || fail "no checkpoint in $dir"
-ls "$dir"/plots/*.png >/dev/null || fail "no plot in $dir"
+for plot in sae_train sae_compare acts_extract lm_train data_make; do
+    path=$(sql "SELECT run_id FROM runs WHERE kind = '$plot' AND state = 'done' LIMIT 1")
+    ls "$SAEGRID_RESULTS/experiments/smoke/$path"/plots/*.png >/dev/null || fail "no plot of $plot in $path"
+done
 is_json "$dir/metrics.json"
 [ -z "$(find "$SAEGRID_RESULTS/experiments" -name '*.tmp')" ] || fail 'a .tmp folder is left'
 pass 'a result folder holds what it promises'

@@ -21,18 +21,15 @@ static double entropy_rank(const double *share, size_t n, double sum)
     return exp(h);
 }
 
-enum err_code rank_of_covariance(struct rank *out, double *c, size_t d, struct err *e)
+/* w [d] gets the roots of the eigenvalues of c, in no order. */
+static enum err_code decompose(struct rank *out, double *w, double *c, size_t d, struct err *e)
 {
-    double *w = calloc(d, sizeof *w), sum = 0, sum_sq = 0, sum_4 = 0;
+    double sum = 0, sum_sq = 0, sum_4 = 0;
 
     *out = (struct rank){0};
-    if (!w)
-        return err_set(e, ERR_NOMEM, "rank: %zu eigenvalues: out of memory", d);
-    if (!linalg_eigen(c, w, d, false)) {
-        free(w);
+    if (!linalg_eigen(c, w, d, false))
         return err_set(e, ERR_BUG, "rank: eigenvalues of a %zu x %zu covariance: no convergence", d,
                        d);
-    }
     for (size_t i = 0; i < d; i++) {
         w[i] = w[i] > 0 ? w[i] : 0;
         sum_sq += w[i];
@@ -47,8 +44,25 @@ enum err_code rank_of_covariance(struct rank *out, double *c, size_t d, struct e
         }
         out->erank = entropy_rank(w, d, sum);
     }
-    free(w);
     return ERR_OK;
+}
+
+enum err_code rank_of_covariance(struct rank *out, double *c, size_t d, struct err *e)
+{
+    double *w = calloc(d, sizeof *w);
+
+    if (!w)
+        return err_set(e, ERR_NOMEM, "rank: %zu eigenvalues: out of memory", d);
+    enum err_code rc = decompose(out, w, c, d, e);
+    free(w);
+    return rc;
+}
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x > y ? -1 : x < y;
 }
 
 /* c += centred rows' products, a few rows at a time in double */
@@ -69,7 +83,8 @@ static void covariance(double *c, double *rows, double *mean, const float *x, si
     }
 }
 
-enum err_code rank_of_rows(struct rank *out, const float *x, size_t n, size_t d, struct err *e)
+enum err_code rank_spectrum(struct rank *out, double *s, const float *x, size_t n, size_t d,
+                            struct err *e)
 {
     enum err_code rc;
     double *c = calloc(d * d + ROWS_AT_ONCE * d + d, sizeof *c);
@@ -77,7 +92,8 @@ enum err_code rank_of_rows(struct rank *out, const float *x, size_t n, size_t d,
     if (!c)
         return err_set(e, ERR_NOMEM, "rank: covariance of %zu dims: out of memory", d);
     covariance(c, c + d * d, c + d * d + ROWS_AT_ONCE * d, x, n, d);
-    rc = rank_of_covariance(out, c, d, e);
+    rc = decompose(out, s, c, d, e);
+    qsort(s, d, sizeof *s, descending);
     free(c);
     return rc;
 }

@@ -12,7 +12,7 @@
 #include "common/rng.h"
 #include "worker/data/acts.h"
 #include "worker/data/surrogate.h"
-#include "worker/eval/rank.h"
+#include "worker/jobs/spectrum.h"
 #include "worker/lm/lm_file.h"
 #include "worker/lm/lm_hook.h"
 #include "worker/runner/impl.h"
@@ -173,12 +173,8 @@ static enum err_code report(struct job *j, const struct extract *x, const float 
     const struct acts_extract_cfg *c = j->cfg;
     struct rank rank;
 
-    if (rank_of_rows(&rank, rows, x->n, x->d, e))
+    if (spectrum_report(j, &rank, rows, x->n, x->d, e))
         return err_wrap(e, "effective rank");
-    job_metric(j, "n_rows", (double)x->n);
-    job_metric(j, "erank", rank.erank);
-    job_metric(j, "erank_sq", rank.erank_sq);
-    job_metric(j, "participation", rank.participation);
     job_summary(j, "`%s` of block %lld at position `%s`: %zu rows of %zu, effective rank %.1f.",
                 c->hook, (long long)c->layer, c->position, x->n, x->d, rank.erank);
     if (strcmp(c->surrogate, "none"))

@@ -9,7 +9,7 @@
 #include "common/kinds/data_make.h"
 #include "common/rng.h"
 #include "worker/data/acts.h"
-#include "worker/eval/rank.h"
+#include "worker/jobs/spectrum.h"
 #include "worker/nn/pt.h"
 #include "worker/runner/impl.h"
 #include "worker/sae/sae_io.h"
@@ -80,12 +80,8 @@ static enum err_code report(struct job *j, const float *x, size_t n, size_t d, s
     const struct data_make_cfg *c = j->cfg;
     struct rank rank;
 
-    if (rank_of_rows(&rank, x, n, d, e))
+    if (spectrum_report(j, &rank, x, n, d, e))
         return err_wrap(e, "data_make");
-    job_metric(j, "n_rows", (double)n);
-    job_metric(j, "erank", rank.erank);
-    job_metric(j, "erank_sq", rank.erank_sq);
-    job_metric(j, "participation", rank.participation);
     job_summary(j, "%zu rows of %zu dims from %lld atoms, %lld active in a row.", n, d,
                 (long long)c->n_atoms, (long long)c->n_active);
     return ERR_OK;

@@ -107,6 +107,7 @@ static void log_epoch(struct train *s)
     const struct lm_point *p = &s->t.at.last;
     int64_t i = s->t.at.epoch;
 
+    job_series_unit(s->j, "epoch");
     job_series(s->j, "train_loss", i, p->train_loss);
     job_series(s->j, "val_loss", i, p->val_loss);
     job_series(s->j, "train_acc", i, p->train_acc);

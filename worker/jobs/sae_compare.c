@@ -11,6 +11,7 @@
 
 #include "common/fs.h"
 #include "common/kinds/sae_compare.h"
+#include "common/plot.h"
 #include "common/stats.h"
 #include "worker/eval/boot.h"
 #include "worker/eval/chance.h"
@@ -278,6 +279,42 @@ static void report_inputs(struct compare *c)
     }
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Sorted values against the share of pairs below them; x and y [n] are filled. */
+static struct plot_line sorted_line(const char *title, const double *v, size_t n, double *x, double *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = ((double)i + 0.5) / (double)n;
+        y[i] = v[i];
+    }
+    qsort(y, n, sizeof *y, ascending);
+    return (struct plot_line){.title = title, .x = x, .y = y, .n = n};
+}
+
+static enum err_code plot_pairs(struct compare *c, struct err *e)
+{
+    size_t n = c->trained.n, m = c->random.n;
+    double *x = calloc(2 * (n + m), sizeof *x);
+    struct plot_line lines[2];
+
+    if (!x)
+        return err_set(e, ERR_NOMEM, "sae_compare: %zu pairs: out of memory", n + m);
+    lines[0] = sorted_line("trained", c->trained.col[PAIR_PWMCC], n, x, x + n);
+    if (m)
+        lines[1] = sorted_line("baseline", c->random.col[PAIR_PWMCC], m, x + 2 * n, x + 2 * n + m);
+    struct plot p = {.title = "sae_compare: agreement of pairs", .x_label = "share of pairs", .y_label = "PWMCC",
+                     .points = true, .lines = lines, .n_lines = m ? 2 : 1};
+    job_plot(c->j, "pwmcc", &p);
+    free(x);
+    return ERR_OK;
+}
+
 static void summarise(struct compare *c)
 {
     const double *t = c->trained.col[PAIR_PWMCC], *r = c->random.col[PAIR_PWMCC];
@@ -324,7 +361,7 @@ static enum err_code compare(struct compare *c, struct err *e)
         return e->code;
     report_inputs(c);
     summarise(c);
-    return ERR_OK;
+    return plot_pairs(c, e);
 }
 
 static void too_few(struct compare *c)

@@ -158,11 +158,19 @@ static void series_line(const struct job_private *p, size_t name, struct plot_li
     *out = (struct plot_line){.title = p->series_names[name], .x = x, .y = y, .n = n};
 }
 
-/* A curve that falls by more than a factor of 50 is read on a logarithmic axis. */
-static bool wants_log(const struct plot_line *lines, size_t n)
+void job_series_unit(struct job *j, const char *unit)
+{
+    free(j->priv->series_unit);
+    j->priv->series_unit = text_copy(unit);
+}
+
+/* A curve that falls by more than a factor of 50 is read on a logarithmic axis; an accuracy never. */
+static bool wants_log(const char *name, const struct plot_line *lines, size_t n)
 {
     double low = INFINITY, high = 0;
 
+    if (strcmp(name, "acc") == 0)
+        return false;
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < lines[i].n; k++) {
             low = isfinite(lines[i].y[k]) ? fmin(low, lines[i].y[k]) : low;
@@ -190,8 +198,8 @@ static void series_figure(struct job *j, size_t first)
     struct buf title = {0};
 
     buf_fmt(&title, "%s: %s", j->kind->name, name); /* no names of runs: equal runs, equal bytes */
-    struct plot plot = {.title = title.data, .x_label = "step", .y_label = name,
-                        .log_y = wants_log(lines, n), .lines = lines, .n_lines = n};
+    struct plot plot = {.title = title.data, .x_label = p->series_unit ? p->series_unit : "step", .y_label = name,
+                        .log_y = wants_log(name, lines, n), .lines = lines, .n_lines = n};
     if (n && lines[0].n > 1) /* one point is no curve */
         job_plot(j, name, &plot);
     for (size_t i = 0; i < n; i++) {

@@ -57,7 +57,7 @@ struct job_private {
     struct job_figure *figures;
     size_t n_figures, cap_figures;
     struct buf summary, path;
-    char *verdict, *message;
+    char *verdict, *message, *series_unit;
 
     struct progress progress;
     const volatile sig_atomic_t *stop;

@@ -293,6 +293,7 @@ static void private_free(struct job_private *p)
     buf_free(&p->path);
     free(p->verdict);
     free(p->message);
+    free(p->series_unit);
     free(p->dir);
     free(p->final);
     free(p->cfg);

@@ -111,6 +111,7 @@ static void effective_rank_matches(void **state)
     float xf[GB * GD];
     struct rank r;
     struct err e;
+    double s[GD];
 
     (void)state;
     golden_x(x);
@@ -126,10 +127,17 @@ static void effective_rank_matches(void **state)
     near("participation", r.participation, 1.79732936);
     for (int i = 0; i < GB * GD; i++)
         xf[i] = (float)x[i];
-    assert_int_equal(rank_of_rows(&r, xf, GB, GD, &e), 0);
+    assert_int_equal(rank_spectrum(&r, s, xf, GB, GD, &e), 0);
     near("erank of rows", r.erank, 1.97017222);
+    double sq = 0, fourth = 0;
+    for (int i = 0; i < GD; i++) {
+        assert_true(i == 0 || s[i] <= s[i - 1]);
+        sq += s[i] * s[i];
+        fourth += s[i] * s[i] * s[i] * s[i];
+    }
+    near("participation of the singular values", sq * sq / fourth, 1.79732936);
     memset(xf, 0, sizeof xf);
-    assert_int_equal(rank_of_rows(&r, xf, GB, GD, &e), 0);
+    assert_int_equal(rank_spectrum(&r, s, xf, GB, GD, &e), 0);
     near("rank of constant rows", r.erank, 0);
 }
 

@@ -1,0 +1,389 @@
+/* stability.c - see stability.h. */
+#include "coordinator/stability.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/tables.h"
+
+enum { COLUMNS_MAX = 512, NAMED_MAX = 3 };
+
+/* Named in the line above the table; the other knobs only if they vary. */
+static const char *const main_knobs[] = {"task", "layer", "hook", "arch", "d_sae", "k"};
+
+static bool is_main(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(main_knobs); i++)
+        if (strcmp(name, main_knobs[i]) == 0)
+            return true;
+    return false;
+}
+
+static void add_cell(struct buf *out, const struct cell *c)
+{
+    if (c->type == CELL_TEXT)
+        buf_str(out, c->text);
+    else if (c->type == CELL_I64)
+        buf_fmt(out, "%" PRId64, c->i);
+    else if (c->type == CELL_F64)
+        table_number(out, c->f);
+    else
+        buf_char(out, '-');
+}
+
+static bool get_number(const struct table *t, size_t row, const char *name, double *out)
+{
+    int col = table_col(t, name);
+
+    if (col < 0)
+        return false;
+    const struct cell *c = table_cell(t, row, (size_t)col);
+    if (c->type == CELL_I64)
+        *out = (double)c->i;
+    else if (c->type == CELL_F64)
+        *out = c->f;
+    else
+        return false;
+    return isfinite(*out);
+}
+
+/* --- knobs -------------------------------------------------------------------------------- */
+
+/* Columns of the knobs in which rows differ.  If none does, rows are told apart by their names. */
+static size_t varying(const struct table *t, size_t *cols)
+{
+    size_t n = 0;
+    int run = table_col(t, "run_id");
+
+    for (size_t c = 0; c < t->n_cols && n < COLUMNS_MAX / 2; c++)
+        if (tables_is_knob(t, c) &&
+            (tables_varies(t, c) || (is_main(t->cols[c]) && !table_is_constant(t, c))))
+            cols[n++] = c;
+    if (n == 0 && t->n_rows > 1 && run >= 0)
+        cols[n++] = (size_t)run;
+    return n;
+}
+
+/* "task modadd, layer 1, hook resid_post, d_sae 128" */
+static void add_constants(const struct table *t, struct buf *out)
+{
+    size_t start = out->len;
+
+    for (size_t i = 0; i < ARRAY_LEN(main_knobs); i++) {
+        int c = table_col(t, main_knobs[i]);
+
+        if (c < 0 || !table_is_constant(t, (size_t)c) || table_cell(t, 0, (size_t)c)->type == CELL_NULL)
+            continue;
+        buf_fmt(out, "%s%s ", out->len > start ? ", " : "", main_knobs[i]);
+        add_cell(out, table_cell(t, 0, (size_t)c));
+    }
+    if (out->len > start)
+        buf_char(out, '\n');
+}
+
+/* "k = 4, arch = topk"; nothing if there is one condition */
+static void add_condition(const struct table *t, size_t row, struct buf *out)
+{
+    size_t cols[COLUMNS_MAX], n = varying(t, cols);
+
+    for (size_t i = 0; i < n; i++) {
+        buf_fmt(out, "%s%s = ", i ? ", " : "", t->cols[cols[i]]);
+        add_cell(out, table_cell(t, row, cols[i]));
+    }
+}
+
+/* --- tables ------------------------------------------------------------------------------- */
+
+/* Columns of the view, and what they are called above a table. */
+static const struct figure {
+    const char *column, *title;
+    int digits; /* 0: as they are */
+} figures[] = {
+    {"n_seeds", "n_seeds", 0},     {"pwmcc_mean", "pwmcc_mean", 0}, {"pwmcc_std", "std", 2},
+    {"ci_low", "ci_low", 0},       {"ci_high", "ci_high", 0},       {"random_mean", "random_mean", 0},
+    {"ratio", "ratio", 0},         {"ratio_ci", "ratio_ci", 0},     {"p_value", "p", 2},
+    {"ev_mean", "EV", 0},          {"l0_mean", "L0", 0},            {"dead_pct_mean", "dead_%", 3},
+    {"erank", "erank", 3},         {"gt_mcc", "gt_mcc", 0},
+};
+
+static void set_ratio_ci(const struct table *t, size_t row, struct cell *cell)
+{
+    double low, high;
+    struct buf text = {0};
+
+    if (!get_number(t, row, "ratio_ci_low", &low) || !get_number(t, row, "ratio_ci_high", &high))
+        return;
+    buf_fmt(&text, "%.3f..%.3f", low, high);
+    cell_set_text(cell, text.data);
+    buf_free(&text);
+}
+
+static void set_figure(const struct table *t, size_t row, const struct figure *f, struct cell *cell)
+{
+    char text[40];
+    double v;
+
+    if (strcmp(f->column, "ratio_ci") == 0) {
+        set_ratio_ci(t, row, cell);
+    } else if (get_number(t, row, f->column, &v)) {
+        snprintf(text, sizeof text, "%.*g", f->digits, v);
+        cell_set_f64(cell, f->digits ? strtod(text, NULL) : v);
+    }
+}
+
+static void copy_knob(struct cell *to, const struct cell *from)
+{
+    if (from->type == CELL_TEXT)
+        cell_set_text(to, from->text);
+    else
+        *to = *from;
+}
+
+static void build(const struct table *t, struct table *shown)
+{
+    size_t cols[COLUMNS_MAX], n = varying(t, cols);
+
+    for (size_t i = 0; i < n; i++)
+        table_add_col(shown, t->cols[cols[i]]);
+    for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+        table_add_col(shown, figures[i].title);
+    for (size_t r = 0; r < t->n_rows; r++) {
+        struct cell *row = table_add_row(shown);
+
+        for (size_t i = 0; i < n; i++)
+            copy_knob(&row[i], table_cell(t, r, cols[i]));
+        for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+            set_figure(t, r, &figures[i], &row[n + i]);
+    }
+    table_drop_empty(shown);
+}
+
+/* --- the sentence ------------------------------------------------------------------------- */
+
+static double figure(const struct table *t, size_t row, const char *name)
+{
+    double v;
+
+    return get_number(t, row, name, &v) ? v : NAN;
+}
+
+/* Reconstructs worse than the mean would, or has lost most of its features. */
+static bool is_poor(const struct table *t, size_t row)
+{
+    return figure(t, row, "ev_mean") < 0 || figure(t, row, "dead_pct_mean") > 50;
+}
+
+static bool best_row(const struct table *t, bool only_sound, size_t *row)
+{
+    double best = -INFINITY, r;
+    bool found = false;
+
+    for (size_t i = 0; i < t->n_rows; i++) {
+        if (!get_number(t, i, "ratio", &r) || r <= best || (only_sound && is_poor(t, i)))
+            continue;
+        *row = i;
+        best = r;
+        found = true;
+    }
+    return found;
+}
+
+static void add_number(struct buf *out, const char *before, double v)
+{
+    buf_str(out, before);
+    table_number(out, v);
+}
+
+/* "PWMCC 0.31 is 1.2 times that of random decoders (95 % interval 1.1 to 1.3, above 1): ..." */
+static void add_ratio(const struct table *t, size_t row, struct buf *out)
+{
+    double low = figure(t, row, "ratio_ci_low"), high = figure(t, row, "ratio_ci_high");
+
+    add_number(out, "PWMCC ", figure(t, row, "pwmcc_mean"));
+    add_number(out, " is ", figure(t, row, "ratio"));
+    buf_str(out, " times that of random decoders");
+    if (isnan(low) || isnan(high)) {
+        buf_str(out, "; there is no interval to judge it by");
+        return;
+    }
+    add_number(out, " (95 % interval ", low);
+    add_number(out, " to ", high);
+    if (low > 1)
+        buf_str(out, ", above 1): its features agree more than chance");
+    else if (high < 1)
+        buf_str(out, ", below 1): its features agree less than chance");
+    else
+        buf_str(out, ", which includes 1): no agreement beyond chance is shown");
+}
+
+/* "; EV 0.91, 2 % dead." */
+static void add_quality(const struct table *t, size_t row, struct buf *out)
+{
+    double ev = figure(t, row, "ev_mean"), dead = figure(t, row, "dead_pct_mean");
+
+    if (!isnan(ev))
+        add_number(out, "; EV ", ev);
+    if (!isnan(dead))
+        buf_fmt(out, "%s%.3g %% dead", isnan(ev) ? "; " : ", ", dead);
+    buf_char(out, '.');
+}
+
+/* The row after `after` by falling ratio whose interval reaches `low`; n_rows if there is none. */
+static size_t next_tie(const struct table *t, size_t after, double low)
+{
+    double last = figure(t, after, "ratio"), best = -INFINITY, r, high;
+    size_t found = t->n_rows;
+
+    for (size_t i = 0; i < t->n_rows; i++) {
+        if (!get_number(t, i, "ratio", &r) || !get_number(t, i, "ratio_ci_high", &high) || !(high >= low))
+            continue;
+        if ((r < last || (r == last && i > after)) && r > best) {
+            best = r;
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* " Not distinguishable from k = 8 (intervals overlap)." */
+static void add_ties(const struct table *t, size_t best, struct buf *out)
+{
+    double low = figure(t, best, "ratio_ci_low");
+    size_t n = 0;
+
+    for (size_t i = next_tie(t, best, low); i < t->n_rows; i = next_tie(t, i, low)) {
+        if (n < NAMED_MAX) {
+            buf_str(out, n ? "; " : " Not distinguishable from ");
+            add_condition(t, i, out);
+        }
+        n++;
+    }
+    if (n > NAMED_MAX)
+        buf_fmt(out, "; and %zu more", n - NAMED_MAX);
+    if (n)
+        buf_str(out, " (intervals overlap).");
+}
+
+static void add_flaw(const struct table *t, size_t row, struct buf *out)
+{
+    bool no_ev = figure(t, row, "ev_mean") < 0, dead = figure(t, row, "dead_pct_mean") > 50;
+
+    buf_fmt(out, " Beware: %s%s%s, so this is no sound dictionary", no_ev ? "it reconstructs worse than the mean does" : "",
+            no_ev && dead ? " and " : "", dead ? "most of its features are dead" : "");
+}
+
+void stability_sentence(const struct table *t, struct buf *out)
+{
+    size_t row = 0, sound;
+    bool several = t->n_rows > 1;
+
+    if (!best_row(t, false, &row)) {
+        buf_str(out, "No comparison has a random baseline, so nothing is said about chance.");
+        return;
+    }
+    if (several) {
+        buf_str(out, is_poor(t, row) ? "Highest ratio to chance: " : "Most stable across seeds: ");
+        add_condition(t, row, out);
+        buf_str(out, ": ");
+    } else {
+        buf_str(out, "Stability across seeds: ");
+    }
+    add_ratio(t, row, out);
+    add_quality(t, row, out);
+    add_ties(t, row, out);
+    if (!is_poor(t, row))
+        return;
+    add_flaw(t, row, out);
+    if (!several || !best_row(t, true, &sound)) {
+        buf_str(out, several ? "; nor is any other." : ".");
+        return;
+    }
+    buf_str(out, ". The most stable sound one: ");
+    add_condition(t, sound, out);
+    buf_str(out, ": ");
+    add_ratio(t, sound, out);
+    add_quality(t, sound, out);
+}
+
+/* --- a sweep's stages --------------------------------------------------------------------- */
+
+static enum err_code stages(struct query *q, const char *sweep, struct table *out, struct err *e)
+{
+    return query_table(q, out, e,
+                       "SELECT t.name FROM stage t JOIN sweep s ON s.id = t.sweep WHERE s.name = ?1"
+                       " AND t.name IN (SELECT stage FROM stability WHERE sweep = ?1)"
+                       " GROUP BY t.name ORDER BY min(t.ord)",
+                       "t", sweep);
+}
+
+/* The stage's rows in the order of their varying knobs. */
+static enum err_code load(struct query *q, const char *sweep, const char *stage, struct table *t,
+                          struct err *e)
+{
+    size_t cols[COLUMNS_MAX], n;
+    struct buf sql = {0};
+    enum err_code rc;
+
+    buf_str(&sql, "SELECT * FROM stability WHERE sweep = ?1 AND stage = ?2");
+    rc = query_table(q, t, e, sql.data, "tt", sweep, stage);
+    n = rc ? 0 : varying(t, cols);
+    for (size_t i = 0; i < n; i++)
+        buf_fmt(&sql, "%s`%s`", i ? ", " : " ORDER BY ", t->cols[cols[i]]);
+    if (n) {
+        table_free(t);
+        rc = query_table(q, t, e, sql.data, "tt", sweep, stage);
+    }
+    buf_free(&sql);
+    return rc;
+}
+
+enum err_code stability_tables(struct query *q, const char *sweep, bool colour, struct buf *out,
+                               struct err *e)
+{
+    struct table names = {0};
+    int64_t id;
+    enum err_code rc = query_sweep(q, sweep, &id, e);
+
+    if (!rc)
+        rc = stages(q, sweep, &names, e);
+    for (size_t i = 0; i < names.n_rows && !rc; i++) {
+        struct table t = {0}, shown = {0};
+
+        rc = load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
+        if (!rc) {
+            if (names.n_rows > 1)
+                buf_fmt(out, "%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text);
+            add_constants(&t, out);
+            build(&t, &shown);
+            table_print(&shown, TABLE_TEXT, colour, out);
+        }
+        table_free(&shown);
+        table_free(&t);
+    }
+    table_free(&names);
+    return rc;
+}
+
+enum err_code stability_sentences(struct query *q, const char *sweep, struct buf *out, struct err *e)
+{
+    struct table names = {0};
+    enum err_code rc = stages(q, sweep, &names, e);
+
+    for (size_t i = 0; i < names.n_rows && !rc; i++) {
+        struct table t = {0};
+
+        rc = load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
+        if (!rc && names.n_rows > 1)
+            buf_fmt(out, "%s: ", table_cell(&names, i, 0)->text);
+        if (!rc) {
+            stability_sentence(&t, out);
+            buf_char(out, '\n');
+        }
+        table_free(&t);
+    }
+    table_free(&names);
+    return rc;
+}
