@@ -11,10 +11,12 @@ sweep: lost
 stages:
   a: {kind: mock, process: true, sleep: 1, grid: {seed: {range: [0, 6]}}}
 END
-# rank 0 serves; rank 1, an agent, dies after a second
+# rank 0 serves; rank 1, an agent, dies once the first jobs run (in MPI_Init it would take all others along)
 cat > "$work/rank" <<END
 #!/usr/bin/env bash
-if [ "\$OMPI_COMM_WORLD_RANK" = 1 ]; then (sleep 1.5; kill -9 \$\$) & fi
+if [ "\$OMPI_COMM_WORLD_RANK" = 1 ]; then
+    (until ls "$work"/r/experiments/lost/*.tmp >/dev/null 2>&1; do sleep 0.05; done; sleep 0.3; kill -9 \$\$) &
+fi
 exec "$bin/saegrid" serve "$work/spec.yaml" --results "$work/r" --progress none --term 3
 END
 chmod +x "$work/rank"
