@@ -30,7 +30,7 @@ is_running() { [ "$(sql "SELECT count(*) FROM job WHERE state = 'leased'")" -ge 
 int() { kill -INT "$1"; }
 term() { kill -TERM "$1"; }
 usr1() { kill -USR1 "$1"; }
-int_twice() { kill -INT "$1"; sleep 0.1; kill -INT "$1"; }
+int_twice() { kill -INT "$1"; sleep 0.1; kill -INT "$1" 2>/dev/null || :; } # it may have gone by then
 for how in int term usr1 int_twice; do
     begin=$(now_ms)
     stop $how "$SAEGRID_BIN/saegrid" run drain.yaml -j 2

@@ -2,8 +2,8 @@
 # A runner, without queue or agent, that is stopped or killed at random moments and goes on gives the bits
 # of one that was left alone: language model and SAE, also when its last checkpoint is damaged.
 #   SAEGRID_CHAOS_SEED   repeats the choices
-# shellcheck source=common.bash
-. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+# shellcheck source=../e2e/common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/common.bash"
 
 seed=${SAEGRID_CHAOS_SEED:-$((10#$(date +%N) % 32768))}
 RANDOM=$seed
