@@ -2,7 +2,7 @@
  *
  * `architecture` and the tensors decide the model; BatchTopK and Matryoshka are training-only there
  * and come and go as jumprelu with a constant threshold.  expected_average_only_in means nothing at
- * inference: its factor has been folded.  What would change results and is not implemented here
+ * inference: its factor has been folded.  What would change results and has no counterpart here
  * (hook_z reshaping, whitening) is refused.
  */
 #include <stdlib.h>
