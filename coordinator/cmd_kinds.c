@@ -61,7 +61,7 @@ static void text_kind(struct buf *out, const struct job_kind *k)
                 form_text(k->inputs[i].form), "", k->inputs[i].help);
     buf_str(out, "\nknobs\n");
     text_fields(out, k->fields, k->n_fields);
-    buf_str(out, "\nknobs of every job (only threads is part of its id)\n");
+    buf_str(out, "\nknobs of every job (threads and isa are part of its id)\n");
     text_fields(out, job_fields, job_fields_n);
     buf_str(out, "\nmetrics it always reports\n");
     for (const char *const *m = k->metrics; m && *m; m++) {

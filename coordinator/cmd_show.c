@@ -15,7 +15,7 @@ static const struct part {
      "SELECT j.run_name AS run_id, lower(hex(j.digest)) AS job, k.name AS kind, k.version, s.name AS sweep, t.name AS stage,"
      " j.state, coalesce((SELECT sj.verdict FROM sweep_job sj WHERE sj.sweep = j.sweep AND sj.job = j.id AND sj.stage = j.stage),"
      " j.verdict) AS verdict, (SELECT sj.reason FROM sweep_job sj WHERE sj.sweep = j.sweep AND sj.job = j.id AND sj.stage = j.stage) AS gate,"
-     " j.class, j.message, j.epoch AS attempts, j.threads, j.timeout_s, j.retries, j.priority,"
+     " j.class, j.message, j.epoch AS attempts, j.threads, j.isa, j.timeout_s, j.retries, j.priority,"
      " CASE WHEN NOT j.in_agent THEN 'experiments/' || s.name || '/' || j.run_name || iif(j.state = 'done', '', '.tmp') END AS path,"
      " strftime('%Y-%m-%dT%H:%M:%SZ', j.recorded_ms / 1000, 'unixepoch') AS recorded"
      " FROM job j JOIN kind k ON k.id = j.kind JOIN sweep s ON s.id = j.sweep JOIN stage t ON t.id = j.stage WHERE j.id = ?1"},

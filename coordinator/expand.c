@@ -27,6 +27,7 @@ struct expansion {
     struct jobid *input_ids;
     size_t n_inputs, cap_inputs;
     struct job_knobs common; /* of the stage; axes are put in row by row */
+    struct cfg_strings common_keep;
 };
 
 static void *grow(void *p, size_t n, size_t size)
@@ -304,12 +305,11 @@ static enum err_code set_common(struct expansion *x, int stage, uint64_t row, bo
 
     for (size_t i = 0; i < st->n_knobs && rc == ERR_OK; i++) {
         const struct spec_knob *k = &st->knobs[i];
-        struct cfg_strings none = {0};
 
         if (!k->is_common || (axes_only && k->from != KNOB_AXIS))
             continue;
-        rc = cfg_set(k->field, &x->common, knobs_text(x->s, stage, row, (int)i, text), &none, e);
-        cfg_free(&none);
+        rc = cfg_set(k->field, &x->common, knobs_text(x->s, stage, row, (int)i, text),
+                     &x->common_keep, e);
     }
     return rc;
 }
@@ -378,6 +378,7 @@ enum err_code expand(const struct spec *s, const struct expand_sink *sink, struc
     for (size_t i = 0; i < s->n_stages; i++)
         free(x.job_of[i]);
     free(x.job_of);
+    cfg_free(&x.common_keep);
     free(x.ids);
     free(x.seen);
     free(x.slots);

@@ -124,6 +124,8 @@ static void put_common(struct jsonw *w, sqlite3_stmt *row)
     jw_open(w, '{');
     jw_key(w, "threads");
     jw_i64(w, sqlite3_column_int64(row, 8));
+    jw_key(w, "isa");
+    jw_str(w, db_text(row, 14));
     jw_key(w, "timeout");
     jw_f64(w, sqlite3_column_double(row, 9));
     jw_key(w, "retries");

@@ -74,9 +74,9 @@ static enum err_code insert_as(struct adding *a, const struct expand_job *j, con
 {
     const struct job_knobs *c = &j->common;
 
-    return db_run(a->m, ST_JOB_ADD, e, "bititiiiiiiffifi", (const void *)j->id.b, 32, a->kind_row, j->knobs,
+    return db_run(a->m, ST_JOB_ADD, e, "bititiiiitiiffifi", (const void *)j->id.b, 32, a->kind_row, j->knobs,
                   a->context_row, name, a->sweep, a->stages[j->stage], (int64_t)is_in_agent(j), c->threads,
-                  c->priority, c->retries, c->timeout, c->checkpoint_every, c->memory, j->cost_s,
+                  c->isa ? c->isa : "auto", c->priority, c->retries, c->timeout, c->checkpoint_every, c->memory, j->cost_s,
                   a->wall_ms);
 }
 

@@ -122,7 +122,7 @@ static void init_knobs(struct spec *s, struct spec_stage *st)
         k->is_common = i >= st->kind->n_fields;
         k->field = k->is_common ? &job_fields[i - st->kind->n_fields] : &st->kind->fields[i];
         k->is_in_id = !k->is_common ? strcmp(k->field->name, "seed_offset") != 0
-                                    : strcmp(k->field->name, "threads") == 0;
+                                    : job_field_is_in_id(k->field->name);
         buf_reset(&b);
         if (cfg_canon(k->field, k->field->deflt, &b, NULL) == ERR_OK)
             k->deflt = k->canon = pool_strn(pool, b.data, b.len);

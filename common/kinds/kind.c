@@ -18,6 +18,11 @@ const struct cfg_field job_fields[] = {JOB_FIELDS(CFG_ROW)};
 #undef CFG_STRUCT
 const size_t job_fields_n = ARRAY_LEN(job_fields);
 
+bool job_field_is_in_id(const char *name)
+{
+    return strcmp(name, "threads") == 0 || strcmp(name, "isa") == 0;
+}
+
 size_t kind_count(void)
 {
     return ARRAY_LEN(kinds);

@@ -52,9 +52,11 @@ const struct job_kind *kind_at(size_t i);
 const struct job_kind *kind_find(const char *name); /* NULL if unknown */
 const struct kind_input *kind_input_find(const struct job_kind *k, const char *name);
 
-/* Knobs that every job has, beside its kind's.  Only `threads` is part of the id. */
+/* Knobs that every job has, beside its kind's.  `threads` and `isa` are part of the id. */
 #define JOB_FIELDS(X)                                                                              \
     X(I64, threads, "1", 1, 1024, "cores", "threads of the job; part of its id: it changes bits") \
+    X(ENUM, isa, "auto", 0, 0, "auto|base|avx2|avx512",                                            \
+      "instruction set of our loops and of OpenBLAS' kernels; auto: the machine's best; part of the id: it changes bits") \
     X(DUR, timeout, "0", 0, 0, "s", "time limit of one attempt; 0 is none")                        \
     X(I64, retries, "2", 0, 100, "", "further attempts after an infra failure")                    \
     X(I64, priority, "0", -1000, 1000, "", "higher runs earlier")                                  \
@@ -66,3 +68,4 @@ struct job_knobs {
 };
 extern const struct cfg_field job_fields[];
 extern const size_t job_fields_n;
+bool job_field_is_in_id(const char *name);

@@ -13,6 +13,7 @@
 #include "common/stats.h"
 #include "worker/lm/trainer.h"
 #include "worker/num/blas.h"
+#include "worker/num/isa.h"
 #include "worker/num/vec.h"
 
 enum { REPEATS = 9 };
@@ -92,7 +93,7 @@ static void time_shape(const struct shape *s, struct timing *t)
 
 int main(void)
 {
-    printf("isa %s, blas %s\n", vec_isa(), blas_core());
+    printf("isa %s, blas %s\n", isa_name(isa_in_use()), blas_core());
     printf("%-13s %5s %7s %10s %8s %8s %12s %8s %8s %6s\n", "task", "batch", "threads", "median_ms",
            "p10_ms", "p90_ms", "examples/s", "GFLOP/s", "of_gemm", "saved");
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {

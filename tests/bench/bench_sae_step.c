@@ -12,6 +12,7 @@
 #include "common/rng.h"
 #include "common/stats.h"
 #include "worker/num/blas.h"
+#include "worker/num/isa.h"
 #include "worker/num/vec.h"
 #include "worker/sae/sae.h"
 
@@ -87,7 +88,7 @@ int main(int argc, char **argv)
     int only = argc > 1 ? atoi(argv[1]) : -1, asked = argc > 2 ? atoi(argv[2]) : REPEATS;
     size_t repeats = asked < 1 ? 1 : asked > REPEATS_MAX ? REPEATS_MAX : (size_t)asked;
 
-    printf("isa %s, blas %s, one thread\n", vec_isa(), blas_core());
+    printf("isa %s, blas %s, one thread\n", isa_name(isa_in_use()), blas_core());
     printf("%5s %5s %3s %5s %10s %10s %10s %12s %8s %8s\n", "d", "f", "k", "batch", "median_ms",
            "p10_ms", "p90_ms", "samples/s", "GFLOP/s", "of_gemm");
     blas_threads_set(1);

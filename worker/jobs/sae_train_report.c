@@ -112,7 +112,6 @@ void train_report_course(struct train *t)
     job_metric(j, "rows_seen", (double)t->st.rows_seen);
     if (t->train_s > 0)
         job_metric(j, "rows_per_s", (double)(t->st.rows_seen - t->rows_before) / t->train_s);
-    job_provenance(j, "isa", "%s", vec_isa());
     copy_ranks(j);
 }
 

@@ -58,15 +58,3 @@ double vec_normalise(real *x, size_t n)
         vec_scale(x, (real)(1 / norm), n);
     return norm;
 }
-
-const char *vec_isa(void)
-{
-#if ISA_HAS_CLONES
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f"))
-        return "avx512f";
-    if (__builtin_cpu_supports("avx2"))
-        return "avx2";
-#endif
-    return "base";
-}

@@ -16,4 +16,3 @@ void vec_scale(real *x, real a, size_t n);
 bool vec_is_finite(const real *x, size_t n);
 /* x /= |x|; returns the norm.  A zero vector stays. */
 double vec_normalise(real *x, size_t n);
-const char *vec_isa(void); /* "avx512f", "avx2" or "base": the loops that this machine runs */

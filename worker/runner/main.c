@@ -13,6 +13,7 @@
 #include "worker/runner/convert.h"
 #include "worker/runner/crash.h"
 #include "worker/runner/frame.h"
+#include "worker/runner/pin.h"
 #include "worker/runner/progress.h"
 
 static const char help[] =
@@ -78,11 +79,15 @@ static int version(void)
     return 0;
 }
 
-static int run(const char *dir)
+static int run(const char *dir, char **argv)
 {
-    struct frame_opts o = {dir, &clock_system, &stop_wanted, progress_fd_inherited()};
     struct err e = {0};
 
+    if (pin_isa(dir, argv, &e)) { /* before the descriptors are taken up */
+        fprintf(stderr, "saegrid-runner: %s\n", e.text);
+        return err_exit_code(e.code);
+    }
+    struct frame_opts o = {dir, &clock_system, &stop_wanted, progress_fd_inherited()};
     signals_install();
     log_level_from_env();
     enum err_code rc = frame_run(&o, &e);
@@ -107,7 +112,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "infer") == 0)
         return infer_main(argc - 1, argv + 1);
     if (strcmp(command, "run") == 0 && argc == 3 && strcmp(argv[2], "--help") != 0)
-        return run(argv[2]);
+        return run(argv[2], argv);
     if (strcmp(command, "run") == 0 && argc == 3) {
         fputs(help, stdout);
         return 0;

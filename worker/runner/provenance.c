@@ -9,13 +9,14 @@
 #include "common/fs.h"
 #include "common/version.h"
 #include "worker/num/blas.h"
+#include "worker/num/isa.h"
 #include "worker/num/real.h"
 #include "worker/runner/outputs.h"
 
 extern char **environ;
 
 /* Variables that change numbers or behaviour; the others may hold secrets. */
-static const char *const env_prefixes[] = {"OPENBLAS_", "OMP_", "SAEGRID_", "GOTO_"};
+static const char *const env_prefixes[] = {"OPENBLAS_", "OMP_", "SAEGRID_", "GOTO_", "GLIBC_TUNABLES"};
 
 static void fill_build(struct job *j)
 {
@@ -29,21 +30,6 @@ static void fill_build(struct job *j)
     job_provenance(j, "libc", "glibc %s", gnu_get_libc_version());
     job_provenance(j, "blas", "%s", blas_config());
     job_provenance(j, "blas_core", "%s", blas_core());
-}
-
-static const char *isa_name(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") ? "avx512"
-           : __builtin_cpu_supports("avx2")  ? "avx2"
-           : __builtin_cpu_supports("avx")   ? "avx"
-                                             : "sse2";
-#elif defined(__aarch64__)
-    return "neon";
-#else
-    return "generic";
-#endif
 }
 
 /* Value of the first line "model name : ..." of /proc/cpuinfo. */
@@ -62,7 +48,8 @@ static void fill_cpu(struct job *j)
         len = (int)strcspn(at, "\n");
     }
     job_provenance(j, "cpu", "%.*s", len, at ? at : "");
-    job_provenance(j, "isa", "%s", isa_name());
+    job_provenance(j, "isa", "%s", isa_name(isa_in_use()));
+    job_provenance(j, "isa_pinned", "%s", j->common.isa);
     buf_free(&text);
 }
 
