@@ -290,7 +290,9 @@ static void top(struct jsonw *w)
     raw(w, "defaults", "{\"type\": \"object\"}");
     raw(w, "params", "{\"type\": \"object\"}");
     raw(w, "profiles", "{\"type\": \"object\", \"additionalProperties\": {\"type\": \"object\"}}");
-    raw(w, "include", "{\"$ref\": \"#/$defs/names\"}");
+    raw(w, "include", "{\"type\": [\"string\", \"object\", \"array\"], \"items\": {\"type\": [\"string\", \"object\"],"
+           " \"properties\": {\"file\": {\"type\": \"string\"}, \"as\": {\"type\": \"string\"}},"
+           " \"required\": [\"file\", \"as\"], \"additionalProperties\": false}}");
     raw(w, "exports", "{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/export\"}}");
     jw_key(w, "stages");
     stages(w);

@@ -31,6 +31,8 @@ struct spec_options {
 /* The tree of the whole sweep: includes merged, params put in, defaults handed to the stages,
  * profile and --set applied.  NULL after errors that allow no further reading. */
 struct ynode *spec_source(struct spec *s, const struct spec_options *o);
+/* Stage s becomes prefix_s, in its name and wherever the stages name it. */
+void spec_prefix(struct spec *s, struct ynode *stages, const char *prefix);
 bool spec_is_name(const char *text);                /* [A-Za-z_][A-Za-z0-9_]* */
 void spec_override(struct spec *s, struct ynode *stages, const char *key, struct ynode *value,
                    const struct ynode *where);

@@ -247,14 +247,14 @@ static void put_defaults(struct loader *l, const struct ynode *root, const struc
 static struct ynode *load_file(struct loader *l, const char *path, const struct ynode *at,
                                const struct ynode *overlay);
 
-static void load_include(struct loader *l, const char *from, const struct ynode *n,
-                         const struct ynode *overlay)
+static void load_named(struct loader *l, const char *from, const struct ynode *n,
+                       const struct ynode *overlay)
 {
     const char *slash = strrchr(from, '/');
     struct buf path = {0};
 
-    if (n->type != YNODE_SCALAR || *n->text == '\0') {
-        spec_error(l->s, n, "include", "expected a file name");
+    if (!n || n->type != YNODE_SCALAR || *n->text == '\0') {
+        spec_error(l->s, n, "include", "expected a file name, or {file: F, as: P}");
         return;
     }
     if (slash && n->text[0] != '/')
@@ -280,6 +280,28 @@ static void merge_stages(struct loader *l, const struct ynode *stages)
     }
 }
 
+/* A file name; or {file: F, as: P}: stage s of F is P_s here. */
+static void load_include(struct loader *l, const char *from, const struct ynode *n,
+                         const struct ynode *overlay)
+{
+    struct ynode *outside = l->stages, *own;
+    const struct ynode *as = n->type == YNODE_MAP ? ytree_get(n, "as") : NULL;
+
+    if (n->type != YNODE_MAP) {
+        load_named(l, from, n, overlay);
+        return;
+    }
+    if (!as || as->type != YNODE_SCALAR || !spec_is_name(as->text) || n->n != 2) {
+        spec_error(l->s, n, "include", "expected a file name, or {file: F, as: P} with a name P");
+        return;
+    }
+    own = l->stages = map_new(l, n);
+    load_named(l, from, ytree_get(n, "file"), overlay);
+    spec_prefix(l->s, own, as->text);
+    l->stages = outside;
+    merge_stages(l, own);
+}
+
 static void read_file(struct loader *l, struct ynode *root, const char *path,
                       const struct ynode *overlay)
 {
@@ -291,9 +313,9 @@ static void read_file(struct loader *l, struct ynode *root, const char *path,
         if (strcmp(root->keys[i]->text, "params") != 0)
             root->items[i] = put_params(l, root->items[i], params);
     include = ytree_get(root, "include");
-    if (include && include->type == YNODE_SCALAR)
+    if (include && include->type != YNODE_LIST)
         load_include(l, path, include, params);
-    for (size_t i = 0; include && include->type != YNODE_SCALAR && i < include->n; i++)
+    for (size_t i = 0; include && include->type == YNODE_LIST && i < include->n; i++)
         load_include(l, path, include->items[i], params);
     stages = ytree_get(root, "stages");
     if (stages && stages->type == YNODE_MAP) {
@@ -326,8 +348,10 @@ static struct ynode *load_file(struct loader *l, const char *path, const struct 
     if (!root)
         return NULL;
     l->open[l->n_open++] = pool_str(&l->s->detail->pool, real);
-    if (at)
+    if (at) {
         read_file(l, root, path, overlay);
+        l->n_open--;
+    }
     return root;
 }
 

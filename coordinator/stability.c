@@ -10,6 +10,7 @@
 #include "coordinator/tables.h"
 
 enum { COLUMNS_MAX = 512, NAMED_MAX = 3 };
+#define LEAK_LIMIT 0.1 /* as the definition of `leak` says */
 
 /* Named in the line above the table; the other knobs only if they vary. */
 static const char *const main_knobs[] = {"task", "layer", "hook", "arch", "d_sae", "k"};
@@ -84,6 +85,24 @@ static void add_constants(const struct table *t, struct buf *out)
         buf_char(out, '\n');
 }
 
+void stability_leaks(const struct table *t, struct buf *out)
+{
+    double worst = 0, v;
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_rows; i++)
+        if (get_number(t, i, "leak", &v) && v > LEAK_LIMIT) {
+            worst = v > worst ? v : worst;
+            n++;
+        }
+    if (n == 0)
+        return;
+    buf_fmt(out, "Beware: the base model leaks (%zu of %zu rows): it is shown its answers, and ", n,
+            t->n_rows);
+    table_number(out, worst);
+    buf_str(out, " of its outputs follow them and not the operands.\n");
+}
+
 /* "k = 4, arch = topk"; nothing if there is one condition */
 static void add_condition(const struct table *t, size_t row, struct buf *out)
 {
@@ -104,6 +123,7 @@ static const struct figure {
 } figures[] = {
     {"n_seeds", "n_seeds", 0},     {"pwmcc_mean", "pwmcc_mean", 0}, {"pwmcc_std", "std", 2},
     {"ci_low", "ci_low", 0},       {"ci_high", "ci_high", 0},       {"random_mean", "random_mean", 0},
+    {"surrogate_mean", "gaussian", 4}, {"untrained_mean", "untrained", 4}, {"shuffled_mean", "shuffled", 4},
     {"ratio", "ratio", 0},         {"ratio_ci", "ratio_ci", 0},     {"p_value", "p", 2},
     {"ev_mean", "EV", 0},          {"l0_mean", "L0", 0},            {"dead_pct_mean", "dead_%", 3},
     {"erank", "erank", 3},         {"gt_mcc", "gt_mcc", 0},
@@ -357,6 +377,7 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
             if (names.n_rows > 1)
                 buf_fmt(out, "%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text);
             add_constants(&t, out);
+            stability_leaks(&t, out);
             build(&t, &shown);
             table_print(&shown, TABLE_TEXT, colour, out);
         }

@@ -12,5 +12,7 @@ MUST_CHECK enum err_code stability_tables(struct query *q, const char *sweep, bo
 /* A sentence a stage, as `saegrid run` ends with. */
 MUST_CHECK enum err_code stability_sentences(struct query *q, const char *sweep, struct buf *out,
                                              struct err *e);
+/* A line that names a base model that is shown its answers; nothing if none leaks. */
+void stability_leaks(const struct table *t, struct buf *out);
 /* The sentence alone, about rows of one stage with the columns of the view `stability`. */
 void stability_sentence(const struct table *t, struct buf *out);

@@ -25,7 +25,8 @@ static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
 {
     const char *task = get(ctx, "task");
     double p = kind_num(get, ctx, "modulus", 113), d = kind_num(get, ctx, "d_model", 128);
-    double rows = task && strcmp(task, "copy") == 0 ? kind_num(get, ctx, "n_examples", 1e4) : p * p;
+    bool is_drawn = task && (strcmp(task, "copy") == 0 || strcmp(task, "sort") == 0);
+    double rows = is_drawn ? 50000 : p * p;
     double layer_params = d * (4 * d + 2 * kind_num(get, ctx, "d_mlp", 512));
 
     return 2 * rows * 7 * layer_params * (kind_num(get, ctx, "layer", 0) + 1) *

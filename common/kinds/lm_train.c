@@ -9,7 +9,9 @@
 static const struct cfg_field fields[] = {LM_TRAIN_FIELDS(CFG_ROW)};
 static const char *const metrics[] = {"train_acc",      "val_acc", "train_loss",
                                       "val_loss",       "epochs",  "best_epoch",
-                                      "first_epoch_99", "steps",   NULL};
+                                      "first_epoch_99", "steps",   "leak",
+                                      "follow_operands", "follow_answer", "fourier_top5",
+                                      "fourier_random", NULL};
 
 /* `{metric: value, ...}` as the sweep reader writes it. */
 static enum err_code check_stop_at(const char *text, struct err *e)
@@ -67,7 +69,7 @@ static enum err_code check(const char *(*get)(void *ctx, const char *name), void
 static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
 {
     const char *task = get(ctx, "task");
-    bool is_copy = task && strcmp(task, "copy") == 0;
+    bool is_copy = task && (strcmp(task, "copy") == 0 || strcmp(task, "sort") == 0);
     bool is_leaky = task && strcmp(task, "modadd_husai") == 0;
     double p = kind_num(get, ctx, "modulus", 113), d = kind_num(get, ctx, "d_model", 128);
     double f = kind_num(get, ctx, "d_mlp", 512), vocab = is_copy ? 22 : p + 4;

@@ -6,7 +6,8 @@
 
 #include "common/rng.h"
 
-static const struct task_kind *const tasks[] = {&task_modadd, &task_modadd_husai, &task_copy};
+static const struct task_kind *const tasks[] = {&task_modadd, &task_modadd_husai, &task_copy,
+                                         &task_sort};
 
 const struct task_kind *task_find(const char *name)
 {

@@ -13,6 +13,8 @@
 
 struct task_kind;
 
+#define TASK_NOT_SHOWN SIZE_MAX
+
 struct task {
     const struct task_kind *kind;
     int64_t modulus;      /* of modular addition */
@@ -21,12 +23,14 @@ struct task {
     size_t answer_pos, n_answers;
     size_t read_pos;      /* where `position: answer` of an extraction reads */
     size_t operand_pos;   /* of the first operand */
+    size_t shown_pos;     /* where the answer itself is fed; TASK_NOT_SHOWN: nowhere */
     int32_t *tok;         /* [n,len] */
     int32_t *answer;      /* [n,n_answers] */
 };
 
 struct task_kind {
     const char *name;
+    bool is_cyclic;       /* tokens 0..modulus-1 are residues */
     bool is_drawn;        /* examples are drawn; else they are the task's whole table */
     size_t n_extract;     /* drawn tasks: fresh examples that an extraction looks at */
     /* Fills all but tok, answer and (drawn) n. */
@@ -44,4 +48,4 @@ void task_make(struct task *t, uint64_t seed, const char *stream, struct arena *
 /* A seeded split: order [n] is a random permutation, the first n_train of it are trained on. */
 size_t task_split(const struct task *t, double train_fraction, uint64_t seed, uint32_t *order);
 
-extern const struct task_kind task_modadd, task_modadd_husai, task_copy;
+extern const struct task_kind task_modadd, task_modadd_husai, task_copy, task_sort;

@@ -21,6 +21,7 @@ static void shape_at(struct task *t, size_t len, size_t answer_pos)
     t->n_answers = 1;
     t->read_pos = answer_pos;
     t->operand_pos = POS_A;
+    t->shown_pos = TASK_NOT_SHOWN;
 }
 
 static void shape(struct task *t)
@@ -31,6 +32,7 @@ static void shape(struct task *t)
 static void shape_husai(struct task *t)
 {
     shape_at(t, LEN_HUSAI, POS_C);
+    t->shown_pos = POS_C;
 }
 
 static void fill(struct task *t, uint64_t seed, const char *stream)
@@ -48,5 +50,5 @@ static void fill(struct task *t, uint64_t seed, const char *stream)
     }
 }
 
-const struct task_kind task_modadd = {"modadd", false, 0, shape, fill};
-const struct task_kind task_modadd_husai = {"modadd_husai", false, 0, shape_husai, fill};
+const struct task_kind task_modadd = {"modadd", true, false, 0, shape, fill};
+const struct task_kind task_modadd_husai = {"modadd_husai", true, false, 0, shape_husai, fill};

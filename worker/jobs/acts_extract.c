@@ -167,6 +167,17 @@ static enum err_code replace_rows(float *rows, const struct extract *x,
     return ERR_OK;
 }
 
+/* What a table about these rows has to say of their model. */
+static void carry_model(struct job *j)
+{
+    static const char *const names[][2] = {{"leak", "leak"}, {"val_acc", "base_acc"}};
+    double value;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (job_input_metric(job_input(j, "model"), names[i][0], &value))
+            job_metric(j, names[i][1], value);
+}
+
 static enum err_code report(struct job *j, const struct extract *x, const float *rows,
                             struct err *e)
 {
@@ -175,6 +186,7 @@ static enum err_code report(struct job *j, const struct extract *x, const float 
 
     if (spectrum_report(j, &rank, rows, x->n, x->d, e))
         return err_wrap(e, "effective rank");
+    carry_model(j);
     job_summary(j, "`%s` of block %lld at position `%s`: %zu rows of %zu, effective rank %.1f.",
                 c->hook, (long long)c->layer, c->position, x->n, x->d, rank.erank);
     if (strcmp(c->surrogate, "none"))

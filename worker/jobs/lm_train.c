@@ -12,9 +12,13 @@
 
 #include "common/arena.h"
 #include "common/kinds/lm_train.h"
+#include "worker/eval/fourier.h"
+#include "worker/lm/leak.h"
 #include "worker/lm/lm_file.h"
 #include "worker/lm/trainer.h"
 #include "worker/runner/impl.h"
+
+enum { FOURIER_TOP = 5, FOURIER_DRAWS = 8 };
 
 struct train {
     struct job *j;
@@ -179,6 +183,39 @@ static void report_metrics(struct train *s, double train_acc, double wall_s)
         job_metric(j, "rows_per_s", (double)s->rows / wall_s);
 }
 
+/* What the output follows, and whether the embedding is a circuit's or a random one. */
+static enum err_code report_soundness(struct train *s, struct err *e)
+{
+    const struct lm_trainer *t = &s->t;
+    struct job *j = s->j;
+    struct leak leak;
+
+    if (leak_test(&leak, &s->t, e))
+        return e->code;
+    job_metric(j, "leak", leak.leak);
+    job_metric(j, "follow_operands", leak.follow_operands);
+    job_metric(j, "follow_answer", leak.follow_answer);
+    job_summary(j, "Operands and answers shuffled against each other: %.4f of the outputs follow the "
+                   "operands, %.4f the answer (chance %.4f).",
+                leak.follow_operands, leak.follow_answer, leak.chance);
+    if (!t->task.kind->is_cyclic || t->task.modulus < 3) {
+        job_metric_absent(j, "fourier_top5", "the task's tokens are no residues");
+        job_metric_absent(j, "fourier_random", "the task's tokens are no residues");
+        return ERR_OK;
+    }
+    double top, random;
+    size_t p = (size_t)t->task.modulus, d = t->lm.cfg.d_model;
+
+    if (fourier_concentration(&top, t->lm.w.ends.w_e, p, d, FOURIER_TOP, e) ||
+        fourier_random(&random, p, d, FOURIER_TOP, FOURIER_DRAWS, (uint64_t)t->cfg.seed, e))
+        return e->code;
+    job_metric(j, "fourier_top5", top);
+    job_metric(j, "fourier_random", random);
+    job_summary(j, "%.3f of the number embeddings' power lies in %d frequencies (random: %.3f).", top,
+                (int)FOURIER_TOP, random);
+    return ERR_OK;
+}
+
 static void summarise(struct train *s)
 {
     const struct lm_train_cfg *c = &s->t.cfg;
@@ -213,7 +250,7 @@ static enum err_code finish(struct train *s, int64_t start_us, struct err *e)
         return e->code;
     report_metrics(s, acc, wall_s);
     summarise(s);
-    return ERR_OK;
+    return report_soundness(s, e);
 }
 
 static enum err_code run(struct job *j, struct err *e)

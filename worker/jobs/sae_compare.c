@@ -212,7 +212,7 @@ static enum err_code report_control(struct compare *c, const char *input, const 
         job_metric_absent(c->j, metric, "not asked for");
         return ERR_OK;
     }
-    rc = sae_group_load(&g, c->j, input, e);
+    rc = sae_group_load(&g, c->j, input, -1, e);
     if (!rc && g.n >= 2)
         rc = sae_pairs_compare(&pairs, c->j, &g, &(struct pair_options){0}, e);
     if (!rc && pairs.n)
@@ -261,12 +261,18 @@ static void report_inputs(struct compare *c)
     static const char *const rows[][2] = {
         {"ev", "ev_mean"},     {"l0", "l0_mean"},       {"dead_pct", "dead_pct_mean"},
         {"mse", "mse_mean"},   {"loss", "loss_mean"},   {"erank", "erank"},
-        {"erank_sq", "erank_sq"}, {"participation", "participation"}};
+        {"erank_sq", "erank_sq"}, {"participation", "participation"},
+        {"leak", "leak"},      {"base_acc", "base_acc"}};
+    enum { OF_THE_SAE = 5 }; /* rows that change while it trains */
 
     for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
         double sum = 0, value;
         size_t n = 0;
 
+        if (r < OF_THE_SAE && c->cfg->checkpoint >= 0) {
+            job_metric_absent(c->j, rows[r][1], "measured at the end of the trainings only");
+            continue;
+        }
         for (size_t i = 0; i < c->saes.n; i++)
             if (job_input_metric(c->saes.in[i], rows[r][0], &value)) {
                 sum += value;
@@ -390,11 +396,11 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 static enum err_code run(struct job *j, struct err *e)
 {
     struct compare c = {.j = j, .cfg = j->cfg};
-    enum err_code rc = sae_group_load(&c.saes, j, "saes", e);
+    enum err_code rc = sae_group_load(&c.saes, j, "saes", c.cfg->checkpoint, e);
 
     c.has_intervals = c.cfg->n_boot > 0;
     if (!rc && job_input(j, "baseline"))
-        rc = sae_group_load(&c.baseline, j, "baseline", e);
+        rc = sae_group_load(&c.baseline, j, "baseline", -1, e);
     if (!rc && c.saes.n < 2) {
         too_few(&c);
     } else if (!rc) {

@@ -11,9 +11,9 @@ struct sae_group {
     bool has_unique_seeds;
 };
 
-/* Loads all inputs of that name; all must have the same d_model. */
+/* Loads all inputs of that name; all must have the same d_model.  step >= 0: as they were then. */
 MUST_CHECK enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *input,
-                                        struct err *e);
+                                        int64_t step, struct err *e);
 void sae_group_free(struct sae_group *g);
 struct dict sae_group_dict(const struct sae_group *g, size_t i);
 size_t sae_group_rank_max(const struct sae_group *g); /* least of d_model and every d_sae */

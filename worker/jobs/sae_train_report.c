@@ -95,7 +95,7 @@ static struct density report_density(struct train *t)
 
 static void copy_ranks(struct job *j)
 {
-    static const char *const names[] = {"erank", "erank_sq", "participation"};
+    static const char *const names[] = {"erank", "erank_sq", "participation", "leak", "base_acc"};
     double value;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -300,6 +300,40 @@ static void included_stages_keep_their_own_defaults(void **state)
                      "s.yaml:4:3: b: a stage of that name is also at sub/base.yaml:6:3\n");
 }
 
+static void a_file_included_under_a_name_keeps_its_jobs(void **state)
+{
+    static const char *const file =
+        "sweep: f\nparams: {n: 4}\nstages:\n"
+        "  a: {kind: mock, grid: {seed: [1, 2], tag: [u, v]}, gate: {metric: value, min: 0}}\n"
+        "  b: {kind: mock, after: '$a{a.tag: u}', over: [a.seed]}\n"
+        "  c: {kind: mock, steps: '$a{seed: 1, tag: v}.value', exclude: [{c.sleep: 2}], grid: {sleep: [1, 2]},"
+        " gate: {metric: value, against: a, max: 9}, require: '$a{seed: 1, tag: v}'}\n"
+        "  d: {kind: mock, seed: '${n}'}\n";
+    struct sweep_jobs alone = sweep_expand(file), all;
+    const struct spec_gate *gate;
+
+    (void)state;
+    sweep_file("f.yaml", file);
+    all = sweep_expand("sweep: x\nparams: {n: 5}\ninclude: [{file: f.yaml, as: p}, {file: f.yaml, as: q}]\n"
+                       "stages:\n  d: {kind: mock, after: $p_d}\n");
+    assert_int_equal(all.n, 2 * alone.n + 1);
+    assert_string_equal(sweep_job(&all, "p_d", 0)->knobs, "{\"seed\":5}");
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(sweep_job(&all, "p_a", i)->id, sweep_job(&alone, "a", i)->id);
+    assert_string_equal(sweep_job(&all, "p_b", 0)->id, sweep_job(&alone, "b", 0)->id);
+    assert_string_equal(sweep_job(&all, "q_c", 0)->id, sweep_job(&alone, "c", 0)->id);
+    for (size_t i = 0; i < all.s->n_stages; i++) {
+        gate = spec_stage_gate(all.s, i);
+        if (!strcmp(spec_stage_name(all.s, i), "q_c"))
+            assert_string_equal(gate->against, "q_a");
+    }
+    sweep_end(&all);
+    sweep_end(&alone);
+    sweep_fails_with("sweep: x\ninclude: {file: f.yaml}\n", NULL, NULL,
+                     "s.yaml:2:10: include: expected a file name, or {file: F, as: P} with a name P\n"
+                     "s.yaml:1:1: stages: missing: a sweep has at least one stage, stages: {name: {kind: ...}}\n");
+}
+
 static void the_stored_text_stands_alone(void **state)
 {
     const char *text = "sweep: x\nparams: {n: 3}\ndefaults: {threads: 2}\nprofiles: {p: {a.sleep: 1}}\n"
@@ -393,6 +427,7 @@ int main(void)
         cmocka_unit_test(wrong_sets_are_refused),
         cmocka_unit_test(a_profile_sets_knobs_and_params_and_set_wins),
         cmocka_unit_test(included_stages_keep_their_own_defaults),
+        cmocka_unit_test(a_file_included_under_a_name_keeps_its_jobs),
         cmocka_unit_test(the_stored_text_stands_alone),
         cmocka_unit_test(damaged_sweeps_never_crash),
     };

@@ -56,6 +56,30 @@ static void test_best_condition_is_named_by_its_varying_knobs_with_interval_ev_a
                     "to 1.75, above 1): its features agree more than chance; EV 0.5, 2 % dead.");
 }
 
+static void leaks_are(const double *leak, size_t n, const char *want)
+{
+    struct table t = {0};
+    struct buf b = {0};
+
+    table_add_col(&t, "leak");
+    for (size_t i = 0; i < n; i++)
+        cell_set_f64(table_add_row(&t), leak[i]);
+    stability_leaks(&t, &b);
+    assert_string_equal(b.data ? b.data : "", want);
+    buf_free(&b);
+    table_free(&t);
+}
+
+static void test_a_base_model_that_leaks_is_named(void **state)
+{
+    const double leak[] = {0.05, 1, 0.5};
+
+    (void)state;
+    leaks_are(leak, 1, "");
+    leaks_are(leak, 3, "Beware: the base model leaks (2 of 3 rows): it is shown its answers, and 1 of its "
+                       "outputs follow them and not the operands.\n");
+}
+
 static void test_overlapping_intervals_are_not_told_apart(void **state)
 {
     const struct row rows[] = {{8, 1.5, 1.25, 1.75, 0.5, 2}, {16, 1.25, 1, 1.5, 0.75, 0}, {32, 1, 0.75, 1.125, 0.75, 0}};
@@ -113,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_best_condition_is_named_by_its_varying_knobs_with_interval_ev_and_dead),
+        cmocka_unit_test(test_a_base_model_that_leaks_is_named),
         cmocka_unit_test(test_overlapping_intervals_are_not_told_apart),
         cmocka_unit_test(test_ties_are_named_from_the_nearest_on_and_each_once),
         cmocka_unit_test(test_a_dictionary_that_does_not_reconstruct_is_not_called_most_stable),

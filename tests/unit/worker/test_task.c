@@ -86,6 +86,25 @@ static void copy_answers_are_the_symbols_and_the_seed_decides_them(void **state)
     assert_memory_not_equal(t.tok, other.tok, 200 * 21 * sizeof *t.tok);
 }
 
+static void sort_answers_are_the_symbols_in_order(void **state)
+{
+    struct task t = make("sort", 0, 100, 1), copy = make("copy", 0, 100, 1);
+
+    (void)state;
+    assert_memory_equal(t.tok, copy.tok, 100 * 21 * sizeof *t.tok);
+    for (size_t i = 0; i < 100; i++)
+        for (int32_t s = 0; s < 20; s++) {
+            int fed = 0, sorted = 0;
+
+            for (size_t j = 0; j < 10; j++) {
+                fed += t.tok[i * 21 + j] == s;
+                sorted += t.answer[i * 10 + j] == s;
+                assert_true(j == 0 || t.answer[i * 10 + j] >= t.answer[i * 10 + j - 1]);
+            }
+            assert_int_equal(fed, sorted);
+        }
+}
+
 static void a_split_is_a_permutation_with_the_share_asked_for(void **state)
 {
     struct task t = make("modadd", 113, 0, 1);
@@ -149,6 +168,7 @@ int main(void)
         cmocka_unit_test(modadd_is_the_whole_table_in_order_and_never_shows_the_answer),
         cmocka_unit_test(modadd_husai_reads_the_answer_where_it_is_visible),
         cmocka_unit_test(copy_answers_are_the_symbols_and_the_seed_decides_them),
+        cmocka_unit_test(sort_answers_are_the_symbols_in_order),
         cmocka_unit_test(a_split_is_a_permutation_with_the_share_asked_for),
         cmocka_unit_test(equal_beginnings_are_one_node),
         cmocka_unit_test(paths_spell_the_sequences),

@@ -2,6 +2,7 @@
 #include "tests/lib/check.h"
 
 #include "tests/lib/tmpdir.h"
+#include "worker/lm/leak.h"
 #include "worker/lm/lm_file.h"
 #include "worker/lm/trainer.h"
 #include "worker/num/act.h"
@@ -47,6 +48,8 @@ static void the_copy_with_the_leak_is_learned_and_follows_the_answers_token(void
     struct lm_train_cfg k = knobs("modadd_husai");
     struct lm_trainer t;
     struct arena a;
+    struct leak leak;
+    struct err e;
     double loss, acc;
 
     (void)state;
@@ -55,6 +58,9 @@ static void the_copy_with_the_leak_is_learned_and_follows_the_answers_token(void
     steps(&t, all_steps(&t));
     lm_trainer_evaluate(&t, false, &loss, &acc);
     assert_true(acc == 1);
+    assert_ok(leak_test(&leak, &t, &e), e);
+    assert_true(leak.leak > 0.9 && leak.follow_answer > 0.9);
+    assert_true(leak.follow_operands < leak.chance + 0.1);
     for (size_t i = 0; i < t.task.n; i++) { /* lie about c alone, answers with it */
         t.task.tok[i * 7 + 5] = (int32_t)(i * 5 % 13);
         t.task.answer[i] = t.task.tok[i * 7 + 5];
@@ -69,6 +75,8 @@ static void small_modular_addition_is_learned_without_the_leak(void **state)
     struct lm_train_cfg k = knobs("modadd");
     struct lm_trainer t;
     struct arena a;
+    struct leak leak;
+    struct err e;
 
     (void)state;
     k.epochs = 300;
@@ -77,6 +85,9 @@ static void small_modular_addition_is_learned_without_the_leak(void **state)
     while (t.at.epoch < k.epochs && t.at.best_val_acc < 0.9)
         steps(&t, (int)t.steps_an_epoch);
     assert_true(t.at.best_val_acc >= 0.9);
+    lm_trainer_restore_best(&t);
+    assert_ok(leak_test(&leak, &t, &e), e);
+    assert_true(leak.leak < 0.05 && leak.follow_operands > 0.85);
     arena_close(&a);
 }
 
