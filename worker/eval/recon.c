@@ -89,6 +89,33 @@ static int by_count(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Of sorted counts: (f + 1 - 2 sum_i c_i / c_f) / f, c_i their partial sums. */
+static double gini_of(const uint64_t *count, size_t f, uint64_t total)
+{
+    double partial = 0, sum = 0;
+
+    for (size_t i = 0; i < f; i++) {
+        partial += (double)count[i];
+        sum += partial;
+    }
+    return total ? ((double)f + 1 - 2 * sum / (double)total) / (double)f : NAN;
+}
+
+/* Of sorted counts: 1 + the most frequent features whose cumulative share is below 0.9. */
+static double effective_of(const uint64_t *count, size_t f, uint64_t total)
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (size_t i = f; i-- > 0 && total;) {
+        sum += (double)count[i];
+        if (sum >= 0.9 * (double)total)
+            break;
+        n++;
+    }
+    return total ? (double)n + 1 : 0;
+}
+
 struct density density_of(uint64_t *count, size_t f, size_t n)
 {
     struct density out = {0};
@@ -96,7 +123,7 @@ struct density density_of(uint64_t *count, size_t f, size_t n)
     size_t dead = 0, dense = 0;
 
     if (f == 0 || n == 0)
-        return (struct density){NAN, NAN, NAN, NAN, NAN, NAN};
+        return (struct density){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     qsort(count, f, sizeof *count, by_count);
     for (size_t i = 0; i < f; i++) {
         total += count[i];
@@ -109,5 +136,7 @@ struct density density_of(uint64_t *count, size_t f, size_t n)
     out.mean = (double)total / (double)f / (double)n;
     out.dead_pct = 100.0 * (double)dead / (double)f;
     out.dense_pct = 100.0 * (double)dense / (double)f;
+    out.gini = gini_of(count, f, total);
+    out.effective = effective_of(count, f, total);
     return out;
 }

@@ -35,6 +35,8 @@ struct recon_result recon_result(const struct recon *r);
 struct density {
     double min, median, mean, max;
     double dead_pct, dense_pct; /* never active; active on more than 10 % of the rows */
+    double gini;                /* of the counts; NaN if nothing ever fired */
+    double effective;           /* features that make up 90 % of all firings, see metric.def */
 };
 /* count [f] is sorted in place. */
 struct density density_of(uint64_t *count, size_t f, size_t n);

@@ -1,7 +1,9 @@
 /* sae_train_report.c - what a finished training measures and writes. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
+#include "worker/eval/course.h"
 #include "worker/eval/match.h"
 #include "worker/eval/recon.h"
 #include "worker/jobs/sae_train.h"
@@ -90,6 +92,8 @@ static struct density report_density(struct train *t)
     job_metric(t->j, "freq_median", den.median);
     job_metric(t->j, "freq_mean", den.mean);
     job_metric(t->j, "freq_max", den.max);
+    job_metric(t->j, "firing_gini", den.gini);
+    job_metric(t->j, "effective_features", den.effective);
     return den;
 }
 
@@ -103,6 +107,26 @@ static void copy_ranks(struct job *j)
             job_metric(j, names[i], value);
 }
 
+/* When nine tenths of the improvement had been made: the convergence speed. */
+static void report_speed(struct train *t)
+{
+    const size_t n = job_series_copy(t->j, "recon", NULL, NULL);
+    int64_t *step = calloc(n + 1, sizeof *step), at;
+    double *loss = calloc(n + 1, sizeof *loss);
+
+    if (step && loss && job_series_copy(t->j, "recon", step, loss) == n &&
+        course_reached(step, loss, n, 0.9, &at)) {
+        job_metric(t->j, "steps_to_90", (double)at);
+        job_metric(t->j, "rows_to_90",
+                   (double)at * ((double)t->st.rows_seen / (double)t->st.step));
+    } else {
+        job_metric_absent(t->j, "steps_to_90", "the reconstruction error did not fall");
+        job_metric_absent(t->j, "rows_to_90", "the reconstruction error did not fall");
+    }
+    free(step);
+    free(loss);
+}
+
 /* How far training went: known even if it diverged. */
 void train_report_course(struct train *t)
 {
@@ -113,6 +137,7 @@ void train_report_course(struct train *t)
     if (t->train_s > 0)
         job_metric(j, "rows_per_s", (double)(t->st.rows_seen - t->rows_before) / t->train_s);
     copy_ranks(j);
+    report_speed(t);
 }
 
 void train_report_diverged(struct train *t, const char *bad)

@@ -123,6 +123,23 @@ void job_series(struct job *j, const char *name, int64_t step, double value)
     p->points[p->n_points++] = (struct job_point){i, step, value, j->clock->wall_ms(j->clock)};
 }
 
+size_t job_series_copy(const struct job *j, const char *name, int64_t *step, double *value)
+{
+    const struct job_private *p = j->priv;
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_points; i++) {
+        if (strcmp(p->series_names[p->points[i].name], name) != 0)
+            continue;
+        if (step)
+            step[n] = p->points[i].step;
+        if (value)
+            value[n] = p->points[i].value;
+        n++;
+    }
+    return n;
+}
+
 static void text_set(struct job_text **list, size_t *n, size_t *cap, struct job_text item)
 {
     for (size_t i = 0; i < *n; i++) {

@@ -65,6 +65,8 @@ bool job_checkpoint_load(struct job *j, struct ckpt *c);
 void job_metric(struct job *j, const char *name, double value); /* unknown name: our bug, aborts; non-finite: listed as absent */
 void job_metric_absent(struct job *j, const char *name, const char *why);
 void job_series(struct job *j, const char *name, int64_t step, double value);
+/* The points logged under a name: their number; step and value [that] are filled if not NULL. */
+size_t job_series_copy(const struct job *j, const char *name, int64_t *step, double *value);
 void job_series_unit(struct job *j, const char *unit); /* what steps count; "step" if not said */
 void job_blob(struct job *j, const char *name, const char *media_type, const char *text);
 void job_verdict(struct job *j, const char *verdict, const char *message); /* "pass" | "negative" */

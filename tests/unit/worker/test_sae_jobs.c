@@ -198,6 +198,43 @@ static void divergence_is_a_negative_result_and_left_out_of_comparisons(void **s
     json_free(doc);
 }
 
+static void sparser_dictionaries_are_told_apart_from_their_control(void **state)
+{
+    const char *inputs[] = {"saes",    "sa0", "saes",    "sa1", "saes",    "sa2",
+                            "control", "sc0", "control", "sc1", "control", "sc2", NULL};
+    const char *same[] = {"saes",    "sa0", "saes",    "sa1", "saes",    "sa2",
+                          "control", "sa0", "control", "sa1", "control", "sa2", NULL};
+    const char *uneven[] = {"saes", "sa0", "saes", "sa1", "control", "sc0", NULL};
+    struct err e = {0};
+
+    (void)state;
+    for (int s = 0; s < 3; s++)
+        for (int is_arm = 0; is_arm < 2; is_arm++) {
+            struct buf knobs = {0};
+            char name[] = {'s', is_arm ? 'a' : 'c', (char)('0' + s), 0};
+
+            buf_fmt(&knobs, "\"d_sae\": 32, \"k\": %d, \"batch\": 512, \"lr\": 1e-3, \"steps\": 300, \"seed\": %d",
+                    is_arm ? 2 : 4, s);
+            must_run(name, "sae_train", knobs.data, on_data);
+            buf_free(&knobs);
+        }
+    must_run("lazy", "structure_check", "\"min_signs\": 1", inputs);
+    assert_near(metric("lazy", "d_l0"), -2, 1e-9); /* 2 and 4 features a row: fewer; */
+    assert_true(metric("lazy", "d_ev") < 0);       /* but they explain less: no verdict in favour */
+    assert_true(metric("lazy", "lazier_signs") >= 1 && metric("lazy", "busier_signs") >= 1);
+    struct json *doc = result_of("lazy");
+    assert_has(json_str(json_get(doc, "message")), "mixed");
+    json_free(doc);
+    must_run("same", "structure_check", "", same);
+    assert_near(metric("same", "lazier_signs"), 0, 0);
+    assert_near(metric("same", "d_ev"), 0, 0);
+    doc = result_of("same");
+    assert_string_equal(json_str(json_get(doc, "verdict")), "negative");
+    json_free(doc);
+    assert_fails(run("uneven", "structure_check", "", uneven, NULL, &e), ERR_INVALID, e,
+                 "2 against 1 in control");
+}
+
 static void bad_input_is_an_error_that_says_what_is_wrong(void **state)
 {
     const char *one[] = {"saes", "data", NULL};
@@ -220,6 +257,7 @@ int main(void)
         cmocka_unit_test(torch_baseline_reproduces_the_recorded_mean),
         cmocka_unit_test(a_stopped_training_goes_on_with_the_same_bits),
         cmocka_unit_test(divergence_is_a_negative_result_and_left_out_of_comparisons),
+        cmocka_unit_test(sparser_dictionaries_are_told_apart_from_their_control),
         cmocka_unit_test(bad_input_is_an_error_that_says_what_is_wrong),
     };
 
