@@ -20,6 +20,7 @@ static const char help[] =
     "usage: saegrid-runner run FOLDER.tmp\n"
     "       saegrid-runner convert FROM TO --to FORMAT [...]\n"
     "       saegrid-runner infer SAE ROWS.pt OUT.pt [--from FORMAT]\n"
+    "       saegrid-runner tokenize --tokenizer FILE [--decode]\n"
     "       saegrid-runner --help | --version\n"
     "\n"
     "Does one job: reads FOLDER.tmp/job.json, works in FOLDER.tmp, and renames it to FOLDER once\n"
@@ -38,8 +39,8 @@ static const char help[] =
     "alone.  After a failure FOLDER.tmp keeps error.json and the checkpoints, and the same command\n"
     "goes on from them.\n"
     "\n"
-    "convert rewrites an SAE from one file format to another, infer runs rows through one; each has\n"
-    "its own --help.\n"
+    "convert rewrites an SAE from one file format to another, infer runs rows through one, tokenize\n"
+    "turns text into token ids and back; each has its own --help.\n"
     "\n"
     "file descriptor 3  if open for writing: progress, lines `step total text`\n"
     "SIGTERM, SIGUSR1   stop at the next step, after a checkpoint; exit code 75\n"
@@ -111,6 +112,8 @@ int main(int argc, char **argv)
         return convert_main(argc - 1, argv + 1);
     if (strcmp(command, "infer") == 0)
         return infer_main(argc - 1, argv + 1);
+    if (strcmp(command, "tokenize") == 0)
+        return tokenize_main(argc - 1, argv + 1);
     if (strcmp(command, "run") == 0 && argc == 3 && strcmp(argv[2], "--help") != 0)
         return run(argv[2], argv);
     if (strcmp(command, "run") == 0 && argc == 3) {
@@ -119,6 +122,6 @@ int main(int argc, char **argv)
     }
     if (*command)
         fprintf(stderr, "saegrid-runner: %s: not a command, or not these arguments\n", command);
-    fputs("usage: saegrid-runner run FOLDER.tmp | convert ... | infer ... | --help | --version\n", stderr);
+    fputs("usage: saegrid-runner run FOLDER.tmp | convert ... | infer ... | tokenize ... | --help | --version\n", stderr);
     return err_exit_code(ERR_USAGE);
 }
