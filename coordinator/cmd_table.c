@@ -1,6 +1,7 @@
 /* cmd_table.c - saegrid table: a view or stored query, for people, papers and programs. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/hypo.h"
 #include "coordinator/stability.h"
 #include "coordinator/tables.h"
 
@@ -21,6 +22,51 @@ static enum table_format format_of(const struct forms *f)
     return f->json ? TABLE_JSON : TABLE_TEXT;
 }
 
+/* Verdicts for people: one paragraph a hypothesis. */
+static void print_verdicts(const struct table *t, struct buf *out)
+{
+    for (size_t r = 0; r < t->n_rows; r++) {
+        const char *evidence = table_cell(t, r, 11)->text;
+
+        buf_fmt(out, "%s%s  %s\n    claim:    %s\n    measured: ", r ? "\n" : "", table_cell(t, r, 0)->text,
+                table_cell(t, r, 1)->text, table_cell(t, r, 9)->text);
+        if (table_cell(t, r, 2)->type == CELL_F64) {
+            table_number(out, table_cell(t, r, 2)->f);
+            buf_str(out, ", 95 % interval over seeds ");
+            table_number(out, table_cell(t, r, 3)->f);
+            buf_str(out, " to ");
+            table_number(out, table_cell(t, r, 4)->f);
+            buf_fmt(out, "; %lld conditions, %lld seeds\n", (long long)table_cell(t, r, 6)->i,
+                    (long long)table_cell(t, r, 7)->i);
+        } else {
+            buf_str(out, "nothing\n");
+        }
+        if (table_cell(t, r, 8)->type == CELL_I64)
+            buf_fmt(out, "    needed:   about %lld seeds, if the effect stays\n", (long long)table_cell(t, r, 8)->i);
+        buf_fmt(out, "    rule:     %s\n", table_cell(t, r, 10)->text);
+        if (evidence)
+            buf_fmt(out, "    evidence: %s\n", evidence);
+    }
+}
+
+/* Not a view: computed from the finished comparisons. */
+static enum err_code fill_verdicts(struct query *q, const struct tables_ask *ask, const struct forms *f,
+                                   struct buf *out, struct err *e)
+{
+    struct table t = {0};
+    enum err_code rc;
+
+    if (ask->where || ask->columns || ask->order || ask->limit)
+        return err_set(e, ERR_USAGE, "hypotheses: is no view: --where, --columns, --order, --limit do not apply");
+    rc = hypo_table(&t, q, ask->sweep, e);
+    if (!rc && format_of(f) == TABLE_TEXT)
+        print_verdicts(&t, out);
+    else if (!rc)
+        table_print(&t, format_of(f), false, out);
+    table_free(&t);
+    return rc;
+}
+
 static enum err_code fill(const char *results, const struct tables_ask *ask, const struct forms *f,
                           struct buf *out, struct err *e)
 {
@@ -31,6 +77,11 @@ static enum err_code fill(const char *results, const struct tables_ask *ask, con
 
     if (rc)
         return rc;
+    if (strcmp(ask->name, "hypotheses") == 0) {
+        rc = fill_verdicts(q, ask, f, out, e);
+        query_close(q);
+        return rc;
+    }
     bool pretty = strcmp(ask->name, "stability") == 0 && ask->sweep && !ask->where && !ask->columns && !ask->limit;
     if (format == TABLE_TEXT && pretty && !f->all) {
         rc = stability_tables(q, ask->sweep, cmd_use_colour(stdout), out, e);
@@ -69,7 +120,8 @@ int cmd_table(int argc, char **argv)
     const struct opts_cmd cmd = {
         "table", "NAME",
         "Print a view of the manifest or a stored query: runs, summary, stability, pareto, metrics,\n"
-        "series, pairs, failures, attempts, slowest, artifacts, fixes, definitions.\n"
+        "series, pairs, failures, attempts, slowest, artifacts, fixes, definitions;\n"
+        "or hypotheses: the verdicts on H1 to H5, with their intervals and rules.\n"
         "docs/manifest.md describes every column; the manifest opens in any SQLite tool.",
         rows, ARRAY_LEN(rows), 1, 1};
     struct opts_args args;
