@@ -8,26 +8,18 @@
 #include "worker/num/panel.h"
 
 #include "worker/num/blas.h"
-#include "worker/num/isa.h"
-
-#if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
-#define HAS_KERNEL 1
-#include <immintrin.h>
-#else
-#define HAS_KERNEL 0
-#endif
+#include "worker/num/avx512.h"
 
 enum {
     WIDE = 32,
     HIGH = 12,
-    LANES = 16,
     DEEP = 256,     /* columns at a time: a panel's part is 16 KiB */
     ROWS = 8 * HIGH /* rows at a time, laid out as well */
 };
 
 bool panel_is_exact(void)
 {
-#if HAS_KERNEL
+#if HAS_AVX512
     return __builtin_cpu_supports("avx512f");
 #else
     return false;
@@ -39,42 +31,19 @@ size_t panel_len(size_t f, size_t d)
     return (f + WIDE - 1) / WIDE * WIDE * d + ROWS * d;
 }
 
-#if HAS_KERNEL
-#define AVX512 __attribute__((target("avx512f")))
-#define INLINE AVX512 static inline __attribute__((always_inline))
-
+#if HAS_AVX512
 /* 16 x 16 entries, rows of w to columns of p. */
 AVX512 static void turn(float *restrict p, const float *restrict w, size_t d)
 {
-    __m512 a[LANES], b[LANES];
+    __m512 a[LANES];
 
 #pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        a[i] = _mm512_loadu_ps(w + (size_t)i * d);
-#pragma GCC unroll 8
-    for (int i = 0; i < LANES; i += 2) {
-        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < LANES; i += 4) {
-        a[i] = _mm512_shuffle_ps(b[i], b[i + 2], 0x44);
-        a[i + 1] = _mm512_shuffle_ps(b[i], b[i + 2], 0xee);
-        a[i + 2] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0x44);
-        a[i + 3] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0xee);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) { /* a[4 q + i]: columns i, 4+i, 8+i, 12+i of rows 4 q .. 4 q + 3 */
-        __m512 lo = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
-        __m512 hi = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
-        __m512 lo2 = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
-        __m512 hi2 = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
-
-        _mm512_storeu_ps(p + (size_t)(i + 0) * WIDE, _mm512_shuffle_f32x4(lo, lo2, 0x88));
-        _mm512_storeu_ps(p + (size_t)(i + 4) * WIDE, _mm512_shuffle_f32x4(hi, hi2, 0x88));
-        _mm512_storeu_ps(p + (size_t)(i + 8) * WIDE, _mm512_shuffle_f32x4(lo, lo2, 0xdd));
-        _mm512_storeu_ps(p + (size_t)(i + 12) * WIDE, _mm512_shuffle_f32x4(hi, hi2, 0xdd));
-    }
+    for (size_t i = 0; i < LANES; i++)
+        a[i] = _mm512_loadu_ps(w + i * d);
+    turn16(a);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < LANES; i++)
+        _mm512_storeu_ps(p + i * WIDE, a[i]);
 }
 
 static void pack_panel(float *restrict p, const float *restrict w, size_t n_f, size_t d)
@@ -93,7 +62,7 @@ static void pack_panel(float *restrict p, const float *restrict w, size_t n_f, s
 }
 
 /* A strip times a part of a panel; `high` is a constant where this is inlined. */
-INLINE void strip(float *restrict z, size_t ldz, const float *part,
+AVX512_INLINE void strip(float *restrict z, size_t ldz, const float *part,
                          const float *restrict u, const float *restrict p, size_t n_c,
                          size_t high, const __mmask16 m[2])
 {
@@ -140,8 +109,7 @@ AVX512 static void strips(float *z, size_t ldz, const float *part, const float *
                           size_t n_f)
 {
     const __mmask16 m[2] = {
-        n_f >= LANES ? 0xffff : (__mmask16)((1u << n_f) - 1),
-        n_f >= WIDE ? 0xffff : n_f <= LANES ? 0 : (__mmask16)((1u << (n_f - LANES)) - 1)};
+        lanes(n_f), n_f > LANES ? lanes(n_f - LANES) : 0};
 
     p += c * WIDE;
     for (size_t r = 0, high; r < n; r += high) {
@@ -201,7 +169,7 @@ static void product(float *restrict z, const float *restrict u, float *restrict 
 
 void panel_pack(real *restrict p, const real *restrict w, size_t f, size_t d)
 {
-#if HAS_KERNEL
+#if HAS_AVX512
     for (size_t j = 0; panel_is_exact() && j < f; j += WIDE)
         pack_panel(p + j * d, w + j * d, f - j < WIDE ? f - j : WIDE, d);
 #else
@@ -215,7 +183,7 @@ void panel_pack(real *restrict p, const real *restrict w, size_t f, size_t d)
 void panel_mm_nt(real *restrict z, const real *restrict u, real *restrict p,
                  const real *restrict w, size_t n, size_t f, size_t d)
 {
-#if HAS_KERNEL
+#if HAS_AVX512
     if (panel_is_exact()) {
         product(z, u, p, n, f, d);
         return;

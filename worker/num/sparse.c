@@ -6,19 +6,11 @@
 
 #include <string.h>
 
-#include "worker/num/isa.h"
-
-#if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
-#define HAS_AVX512 1
-#include <immintrin.h>
-#else
-#define HAS_AVX512 0
-#endif
+#include "worker/num/avx512.h"
 
 enum {
     BLOCK = 64, /* columns held in registers */
     FEW = 64,   /* rows of a feature that are still in cache when they are used again */
-    LANES = 16
 };
 
 ISA_CLONES static void sum_base(real *out, const real *base, const real *restrict dir,
@@ -67,11 +59,8 @@ ISA_CLONES static void dots_base(real *restrict dot, const real *restrict x,
 }
 
 #if HAS_AVX512
-#define AVX512 __attribute__((target("avx512f")))
-#define INLINE AVX512 static inline __attribute__((always_inline))
-
 /* Columns [0, 16 wide) of the sum; `wide` is a constant where this is inlined; mask: of the last. */
-INLINE void sum_span(float *out, const float *base, const float *restrict dir,
+AVX512_INLINE void sum_span(float *out, const float *base, const float *restrict dir,
                             const uint32_t *restrict idx, const float *restrict val, size_t k,
                             size_t d, size_t wide, __mmask16 mask)
 {
@@ -107,14 +96,14 @@ AVX512 static void sum_avx512(float *out, const float *base, const float *restri
     for (; c + 8 * LANES <= d; c += 8 * LANES)
         sum_span(out + c, base ? base + c : NULL, dir + c, idx, val, k, d, 8, 0xffff);
     for (; c < d; c += LANES) {
-        __mmask16 mask = d - c >= LANES ? 0xffff : (__mmask16)((1u << (d - c)) - 1);
+        __mmask16 mask = lanes(d - c);
 
         sum_span(out + c, base ? base + c : NULL, dir + c, idx, val, k, d, 1, mask);
     }
 }
 
 /* `many` rows' dot products; a constant where this is inlined. */
-INLINE void dots_some(float *restrict dot, const float *restrict x,
+AVX512_INLINE void dots_some(float *restrict dot, const float *restrict x,
                              const float *restrict dir, const uint32_t *restrict idx, size_t d,
                              size_t many)
 {
@@ -137,7 +126,7 @@ INLINE void dots_some(float *restrict dot, const float *restrict x,
         }
     }
     for (; c < d; c += LANES) {
-        __mmask16 mask = d - c >= LANES ? 0xffff : (__mmask16)((1u << (d - c)) - 1);
+        __mmask16 mask = lanes(d - c);
         __m512 x0 = _mm512_maskz_loadu_ps(mask, x + c);
 
 #pragma GCC unroll 4

@@ -11,14 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "worker/num/isa.h"
-
-#if ISA_HAS_CLONES && !defined(REAL_IS_DOUBLE)
-#define HAS_AVX512 1
-#include <immintrin.h>
-#else
-#define HAS_AVX512 0
-#endif
+#include "worker/num/avx512.h"
 
 #ifdef REAL_IS_DOUBLE
 #define TINY DBL_TRUE_MIN
@@ -26,12 +19,11 @@
 #define TINY FLT_TRUE_MIN
 #endif
 
-enum { BOUND_STEPS = 12, LANES = 16 };
+enum { BOUND_STEPS = 12, GROUP = 16 };
 
-/* Groups for k of f entries; 0: too few entries for a bound. */
-static size_t n_groups(size_t f, size_t k)
+size_t topk_groups(size_t f, size_t k)
 {
-    size_t g = (4 * k + LANES - 1) / LANES * LANES;
+    size_t g = (4 * k + GROUP - 1) / GROUP * GROUP;
 
     return 2 * g > f ? 0 : g;
 }
@@ -182,7 +174,7 @@ static size_t emit_all(uint32_t *idx, real *val, const real *z, size_t n, const 
 static size_t row_base(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
                        bool positive, const struct topk_scratch *s)
 {
-    size_t g = n_groups(f, k), n;
+    size_t g = topk_groups(f, k), n;
     real t = -INFINITY;
     topk_key kth;
 
@@ -204,16 +196,8 @@ static size_t row_base(uint32_t *idx, real *val, real *z, const real *bias, size
 }
 
 #if HAS_AVX512
-#define AVX512 __attribute__((target("avx512f,popcnt")))
-#define INLINE AVX512 static inline __attribute__((always_inline))
-
-INLINE __mmask16 lanes(size_t left)
-{
-    return left >= LANES ? 0xffff : (__mmask16)((1u << left) - 1);
-}
-
 /* One pass: z += bias, the maxima of g groups (g 0: none), and whether all is finite. */
-INLINE bool scan_avx512(float *m, float *z, const float *bias, size_t f, size_t g)
+AVX512_INLINE bool scan_avx512(float *m, float *z, const float *bias, size_t f, size_t g)
 {
     __m512 bad = _mm512_setzero_ps();
     size_t to = 0;
@@ -239,7 +223,7 @@ INLINE bool scan_avx512(float *m, float *z, const float *bias, size_t f, size_t 
     return _mm512_cmp_ps_mask(bad, bad, _CMP_UNORD_Q) == 0;
 }
 
-INLINE float bound_avx512(const float *m, size_t g, size_t k)
+AVX512_INLINE float bound_avx512(const float *m, size_t g, size_t k)
 {
     __m512 least = _mm512_loadu_ps(m), most = least;
     float lo, hi;
@@ -269,7 +253,7 @@ INLINE float bound_avx512(const float *m, size_t g, size_t k)
 }
 
 /* cand has TOPK_SLACK entries to spare. */
-INLINE size_t gather_avx512(uint32_t *cand, const float *z, size_t f, float t)
+AVX512_INLINE size_t gather_avx512(uint32_t *cand, const float *z, size_t f, float t)
 {
     const __m512 bound = _mm512_set1_ps(t);
     __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -288,7 +272,7 @@ INLINE size_t gather_avx512(uint32_t *cand, const float *z, size_t f, float t)
 }
 
 /* Keys of the candidates; their range in lo and hi. */
-INLINE void keys_avx512(const struct topk_scratch *s, const float *z, size_t n, int32_t *lo,
+AVX512_INLINE void keys_avx512(const struct topk_scratch *s, const float *z, size_t n, int32_t *lo,
                         int32_t *hi)
 {
     __m512i least = _mm512_set1_epi32(INT32_MAX), most = _mm512_set1_epi32(INT32_MIN);
@@ -308,7 +292,7 @@ INLINE void keys_avx512(const struct topk_scratch *s, const float *z, size_t n, 
     *hi = _mm512_reduce_max_epi32(most);
 }
 
-INLINE size_t count_avx512(const int32_t *key, size_t n, int32_t t)
+AVX512_INLINE size_t count_avx512(const int32_t *key, size_t n, int32_t t)
 {
     const __m512i bound = _mm512_set1_epi32(t);
     size_t c = 0;
@@ -323,7 +307,7 @@ INLINE size_t count_avx512(const int32_t *key, size_t n, int32_t t)
 }
 
 /* Those of n candidates with keys >= kth, of which there are no more than idx and val hold. */
-INLINE size_t emit_avx512(uint32_t *idx, float *val, const float *z, size_t n, int32_t kth,
+AVX512_INLINE size_t emit_avx512(uint32_t *idx, float *val, const float *z, size_t n, int32_t kth,
                           const struct topk_scratch *s)
 {
     const __m512i bound = _mm512_set1_epi32(kth);
@@ -349,7 +333,7 @@ INLINE size_t emit_avx512(uint32_t *idx, float *val, const float *z, size_t n, i
 AVX512 static size_t row_avx512(uint32_t *idx, float *val, float *z, const float *bias, size_t f,
                                 size_t k, bool positive, const struct topk_scratch *s)
 {
-    size_t g = n_groups(f, k), n, above = 0;
+    size_t g = topk_groups(f, k), n, above = 0;
     float t = -INFINITY;
     int32_t lo, hi;
 
@@ -376,11 +360,25 @@ AVX512 static size_t row_avx512(uint32_t *idx, float *val, float *z, const float
     return above == k ? emit_avx512(idx, val, z, n, lo, s) : emit(idx, val, z, n, lo, above - k, s);
 }
 
+AVX512 static float bound_call(const float *m, size_t g, size_t k)
+{
+    return bound_avx512(m, g, k);
+}
+
 AVX512 static size_t gather_call(uint32_t *cand, const float *z, size_t f, float t)
 {
     return gather_avx512(cand, z, f, t);
 }
 #endif
+
+real topk_bound(const real *m, size_t g, size_t k)
+{
+#if HAS_AVX512
+    if (__builtin_cpu_supports("avx512f"))
+        return bound_call(m, g, k);
+#endif
+    return lower_bound(m, g, k);
+}
 
 size_t topk_gather(uint32_t *cand, const real *z, size_t f, real t)
 {

@@ -32,3 +32,9 @@ size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, s
 /* cand = indices of entries of z [f] that are >= t, ascending; returns their number.  cand has
  * f + TOPK_SLACK entries. */
 size_t topk_gather(uint32_t *cand, const real *z, size_t f, real t);
+
+/* The k-th largest of g >= k group maxima is a lower bound of the k-th largest entry.  Groups for k
+ * of f entries, a multiple of 16 (0: too few entries for it to help); a number with at least k of
+ * the maxima at or above it, and not many more. */
+size_t topk_groups(size_t f, size_t k);
+real topk_bound(const real *m, size_t g, size_t k);

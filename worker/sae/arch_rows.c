@@ -1,35 +1,123 @@
 /* arch_rows.c - row selection: one dense product, the rest sparse in k.
  *
- * Selection follows the product tile by tile, while the tile is in cache.  The backward pass goes
- * feature by feature: the lists by row are turned into lists by feature, so a feature's direction
- * and both its gradients stay in the first-level cache, and rows are added in ascending order.
+ * Selection follows the product tile by tile, while the tile is in cache.  Where the CPU multiplies
+ * bfloat16, the product only says who may be chosen (shortlist.h), and the choice is the same bit
+ * for bit as from the product in float; a row whose choice is not proven is done again in float, and
+ * when there are many such rows the rest of the batch is, and the next batches are.
+ * The backward pass goes feature by feature: the lists by row are turned into lists by feature, so a
+ * feature's direction and both its gradients stay in the first-level cache, and rows are added in
+ * ascending order.
  */
 #include "worker/num/panel.h"
 #include "worker/sae/arch.h"
 #include "worker/sae/parts.h"
 
+enum {
+    MISS_MIN = 16, MISS_SHARE = 16, /* rows of a batch that may miss: 16 and a sixteenth */
+    REST_STEPS = 64,                /* then it is left alone for so many batches */
+    DEAD_SHARE = 16                 /* more dead features are faster in one product */
+};
+
+/* A batch on its way through the encoder. */
+struct pass {
+    const struct sae *s;
+    struct sae_work *w;
+    bool is_brief, is_packed; /* the shortlist is in use; the encoder is laid out in float */
+    size_t n_missed;
+};
+
+static bool brief_wanted(const struct sae *s, struct sae_work *w)
+{
+    if (!w->has_brief || w->n_dead * DEAD_SHARE > s->cfg.f)
+        return false;
+    if (w->brief_rest > 0) {
+        w->brief_rest--;
+        return false;
+    }
+    return true;
+}
+
+static void product(struct pass *p, real *z, const real *u, size_t n)
+{
+    const struct sae_cfg *c = &p->s->cfg;
+    const real *encoder = p->s->p[SAE_ENCODER].data;
+
+    if (!p->is_packed)
+        panel_pack(p->w->panel, encoder, c->f, c->d);
+    p->is_packed = true;
+    panel_mm_nt(z, u, p->w->panel, encoder, n, c->f, c->d);
+}
+
+/* Rows of a tile from the i-th on are taken in float: one, or all if too many have missed. */
+static void give_up(struct pass *p, size_t i, size_t n, size_t done)
+{
+    struct sae_work *w = p->w;
+    size_t f = p->s->cfg.f, d = p->s->cfg.d;
+
+    p->is_brief = ++p->n_missed <= MISS_MIN + (done + i) / MISS_SHARE;
+    if (!p->is_brief)
+        w->brief_rest = REST_STEPS;
+    product(p, w->z + i * f, w->u + (done + i) * d, p->is_brief ? 1 : n - i);
+}
+
+/* Row i of the tile that starts at row `at`: found features; SIZE_MAX if not finite. */
+static size_t choose(struct pass *p, size_t i, size_t n, size_t at)
+{
+    const struct sae *s = p->s;
+    struct sae_work *w = p->w;
+    const struct sae_cfg *c = &s->cfg;
+    size_t from = w->row_at[at + i], found = SIZE_MAX;
+    uint32_t *idx = w->idx + from;
+    real *z = w->z + i * c->f, *val = w->val + from;
+
+    if (p->is_brief) {
+        const real *u = w->u + (at + i) * c->d;
+
+        found = shortlist_row(idx, val, &w->brief, z, u, i, c->k, c->arch->has_relu, &w->topk);
+        if (found != SIZE_MAX && w->n_dead > 0) {
+            shortlist_exact(w->aux_z, &w->brief, u, w->dead, w->n_dead);
+            for (size_t j = 0; j < w->n_dead; j++)
+                z[w->dead[j]] = w->aux_z[j];
+        }
+        if (found != SIZE_MAX)
+            return found;
+        give_up(p, i, n, at);
+    }
+    return topk_row(idx, val, z, s->p[SAE_B_ENC].data, c->f, c->k, c->arch->has_relu, &w->topk);
+}
+
+static bool encode_tile(struct pass *p, size_t at, size_t n)
+{
+    struct sae_work *w = p->w;
+    size_t f = p->s->cfg.f;
+    const real *u = w->u + at * p->s->cfg.d;
+
+    if (p->is_brief)
+        shortlist_product(&w->brief, w->z, u, n);
+    else
+        product(p, w->z, u, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t found = choose(p, i, n, at);
+
+        if (found == SIZE_MAX)
+            return false;
+        w->row_at[at + i + 1] = w->row_at[at + i] + (uint32_t)found;
+        auxk_select(w, at + i, w->z + i * f, 1);
+    }
+    return true;
+}
+
 bool rows_encode(const struct sae *s, struct sae_work *w)
 {
     const struct sae_cfg *c = &s->cfg;
+    struct pass p = {s, w, brief_wanted(s, w), false, 0};
 
     w->row_at[0] = 0;
-    panel_pack(w->panel, s->p[SAE_ENCODER].data, c->f, c->d);
-    for (size_t at = 0; at < w->n; at += w->n_tile) {
-        size_t n = w->n - at < w->n_tile ? w->n - at : w->n_tile;
-
-        panel_mm_nt(w->z, w->u + at * c->d, w->panel, s->p[SAE_ENCODER].data, n, c->f, c->d);
-        for (size_t r = at; r < at + n; r++) {
-            size_t from = w->row_at[r];
-            real *z = w->z + (r - at) * c->f;
-            size_t found = topk_row(w->idx + from, w->val + from, z, s->p[SAE_B_ENC].data, c->f,
-                                    c->k, c->arch->has_relu, &w->topk);
-
-            if (found == SIZE_MAX)
-                return false;
-            w->row_at[r + 1] = (uint32_t)(from + found);
-            auxk_select(w, r, z, 1);
-        }
-    }
+    if (p.is_brief)
+        shortlist_pack(&w->brief, s->p[SAE_ENCODER].data, s->p[SAE_B_ENC].data, c->f, c->d);
+    for (size_t at = 0; at < w->n; at += w->n_tile)
+        if (!encode_tile(&p, at, w->n - at < w->n_tile ? w->n - at : w->n_tile))
+            return false;
     lists_by_feature(w, c->f);
     for (size_t f = 0; f < c->f; f++) {
         struct sae_feature e = {.f = f, .n = w->at[f + 1] - w->at[f], .row = w->row + w->at[f],

@@ -12,7 +12,7 @@
  */
 #pragma once
 #include "common/arena.h"
-#include "worker/num/topk.h"
+#include "worker/num/shortlist.h"
 #include "worker/sae/sae_cfg.h"
 
 /* Order of the parameter rows; one that an architecture does not have has n = 0. */
@@ -57,6 +57,9 @@ struct sae_work {
     real *u, *xhat, *g;     /* [n,d], [n,o], [n,o]: encoder input, x_hat, dL/dx_hat */
     real *z;                /* row selection: a tile [n_tile,f]; else all, [f,n] */
     real *panel;            /* row selection: the encoder laid out for products, of this batch */
+    struct shortlist brief; /* row selection where bfloat16 is at hand: who may be chosen */
+    bool has_brief;         /* false: there is none; a caller may clear it, which changes no bit */
+    size_t brief_rest;      /* steps without it, after one whose rows it could not prove */
     bool is_dense;          /* too many active features for lists: activations come from z */
     uint32_t *row_at, *idx; /* active features by row: start [n+1], feature [cap], ascending */
     real *val;              /* activation [cap] */

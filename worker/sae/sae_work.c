@@ -53,6 +53,23 @@ static void take_lists(struct sae_work *w, const struct sae_cfg *cfg, struct tak
     TAKE(w->topk.cand, has_lists ? (is_rows ? cfg->f : long_side) + TOPK_SLACK : 0);
 }
 
+static void take_brief(struct sae_work *w, const struct sae_cfg *cfg, struct taker *t)
+{
+    struct shortlist *b = &w->brief;
+    bool is_there = cfg->arch->select == SAE_SELECT_ROW && shortlist_is_there(cfg->f, cfg->d, cfg->k);
+    size_t f = is_there ? cfg->f : 0;
+
+    w->has_brief = is_there;
+    TAKE(b->pairs, is_there ? bf16_len(f, cfg->d) : 0);
+    TAKE(b->norm, f);
+    TAKE(b->row, is_there ? w->n_tile : 0);
+    TAKE(b->reach, f);
+    TAKE(b->up, f);
+    TAKE(b->lo, f);
+    TAKE(b->value, f);
+    TAKE(b->cand, is_there ? f + TOPK_SLACK : 0);
+}
+
 static void take_parts(struct sae_work *w, const struct sae_cfg *cfg, struct taker *t)
 {
     const struct sae_arch *arch = cfg->arch;
@@ -103,6 +120,7 @@ static void lay_out(struct sae_work *w, const struct sae_cfg *cfg, struct taker 
     TAKE(w->peak, cfg->f);
     TAKE(w->db_dec, most(cfg->d, sae_out(cfg)));
     take_lists(w, cfg, t);
+    take_brief(w, cfg, t);
     take_parts(w, cfg, t);
 }
 
