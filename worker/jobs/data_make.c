@@ -1,4 +1,4 @@
-/* data_make.c - activations with a known dictionary.
+/* data_make.c - activations with a known dictionary; task `text` is in data_text.c.
  *
  * `organism` (Song et al. 2025, arXiv 2505.20254): unit atoms, isotropic; a row is the sum of
  * n_active distinct atoms, chosen uniformly, times |N(0,1)|.
@@ -9,6 +9,7 @@
 #include "common/kinds/data_make.h"
 #include "common/rng.h"
 #include "worker/data/acts.h"
+#include "worker/jobs/data_text.h"
 #include "worker/jobs/spectrum.h"
 #include "worker/nn/pt.h"
 #include "worker/runner/impl.h"
@@ -29,6 +30,8 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
     const struct data_make_cfg *c = j->cfg;
     size_t d = (size_t)c->d_model, m = (size_t)c->n_atoms;
 
+    if (!strcmp(c->task, "text"))
+        return data_text_plan(j, p, e);
     if (check(c, e))
         return e->code;
     p->arena_bytes = arena_need((size_t)c->n_rows * d, sizeof(float)) +
@@ -87,7 +90,7 @@ static enum err_code report(struct job *j, const float *x, size_t n, size_t d, s
     return ERR_OK;
 }
 
-static enum err_code run(struct job *j, struct err *e)
+static enum err_code organism(struct job *j, struct err *e)
 {
     const struct data_make_cfg *c = j->cfg;
     size_t n = (size_t)c->n_rows, d = (size_t)c->d_model, m = (size_t)c->n_atoms;
@@ -112,6 +115,13 @@ static enum err_code run(struct job *j, struct err *e)
         pt_write_tensor(job_path(j, TRUTH_FILE), &truth, e))
         return err_wrap(e, "data_make");
     return report(j, x, n, d, e);
+}
+
+static enum err_code run(struct job *j, struct err *e)
+{
+    const struct data_make_cfg *c = j->cfg;
+
+    return !strcmp(c->task, "text") ? data_text_run(j, e) : organism(j, e);
 }
 
 const struct job_impl job_impl_data_make = {"data_make", plan, run};
