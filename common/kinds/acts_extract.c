@@ -14,6 +14,12 @@ static enum err_code check(const char *(*get)(void *ctx, const char *name), void
 {
     double layer = kind_num(get, ctx, "layer", 0), n_layers = kind_num(get, ctx, "n_layers", 1024);
 
+    const char *out = get(ctx, "hook_out"), *surrogate = get(ctx, "surrogate");
+
+    if (out && surrogate && strcmp(out, "none") && strcmp(surrogate, "none"))
+        return err_set(e, ERR_INVALID,
+                       "surrogate: %s has no pairs of rows: hook_out must be none, it is %s", surrogate,
+                       out);
     if (layer >= n_layers)
         return err_set(e, ERR_INVALID,
                        "layer: %.0f is outside [0, %.0f]: the model has n_layers = %.0f", layer,

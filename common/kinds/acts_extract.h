@@ -4,8 +4,10 @@
 
 #define ACTS_EXTRACT_FIELDS(X)                                                                     \
     X(I64, layer, "1", 0, 1023, "", "block, from 0")                                               \
-    X(ENUM, hook, "resid_post", 0, 0, "resid_pre|resid_post|mlp_out|attn_out",                     \
-      "resid_*: the stream before or after the block; *_out: a branch before it is added")         \
+    X(ENUM, hook, "resid_post", 0, 0, "resid_pre|resid_post|mlp_out|attn_out|ln2_normalized",      \
+      "resid_*: the stream before or after the block; *_out: a branch before it is added; ln2_normalized: what the MLP reads, before gain and bias of its LayerNorm") \
+    X(ENUM, hook_out, "none", 0, 0, "none|resid_pre|resid_post|mlp_out|attn_out|ln2_normalized",   \
+      "a second matrix, row by row with the first: what transcoders and jsae_pair predict")        \
     X(ENUM, position, "answer", 0, 0, "answer|bos|first_operand|all|last",                         \
       "token read; answer is where the task reads its answer")                                     \
     X(F64, data_fraction, "1", 0.0001, 1, "", "share of the rows; nested subsets")                 \

@@ -24,9 +24,11 @@ KIND_ROW(sae_eval) = {
     .n_fields = ARRAY_LEN(fields),
     .inputs = {{"sae", INPUT_ONE, "sae_train|sae_import", false, "the SAE"},
                {"acts", INPUT_ONE, "acts_extract|data_make", false, "rows it is measured on"},
+               {"target", INPUT_OPT, "acts_extract|data_make", false,
+                "of a transcoder: the rows it predicts; without it those of `hook_out`"},
                {"model", INPUT_OPT, "lm_train", false,
                 "the model of those rows: loss and accuracy with the SAE spliced in at their hook"}},
-    .n_inputs = 3,
+    .n_inputs = 4,
     .metrics = metrics,
     .cost = cost,
 };

@@ -25,8 +25,10 @@ KIND_ROW(sae_import) = {
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
     .inputs = {{"acts", INPUT_OPT, "acts_extract|data_make", false,
-                "rows on which its quality is measured"}},
-    .n_inputs = 1,
+                "rows on which its quality is measured"},
+               {"target", INPUT_OPT, "acts_extract|data_make", false,
+                "of a transcoder: the rows it predicts; without it those of `hook_out`"}},
+    .n_inputs = 2,
     .metrics = metrics,
     .check = check,
 };

@@ -83,9 +83,9 @@ static enum err_code check_parts(getter get, void *ctx, struct err *e)
 
     if (is(get, ctx, "aux", "auxk") && arch && !is_one_of(arch, with_k))
         return err_set(e, ERR_INVALID, "aux: auxk needs k active features: arch %s has none", arch);
-    if (is(get, ctx, "arch", "jumprelu") && (kind_num(get, ctx, "bandwidth", 1) <= 0 ||
+    if (arch && !strncmp(arch, "jumprelu", 8) && (kind_num(get, ctx, "bandwidth", 1) <= 0 ||
                                              kind_num(get, ctx, "theta", 1) <= 0))
-        return err_set(e, ERR_INVALID, "bandwidth and theta must be above 0 with arch jumprelu");
+        return err_set(e, ERR_INVALID, "bandwidth and theta must be above 0 with arch %s", arch);
     if (is(get, ctx, "jump_loss", "tanh") && kind_num(get, ctx, "target_l0", 0) > 0)
         return err_set(e, ERR_INVALID, "target_l0: goes with jump_loss l0 only");
     if (is(get, ctx, "aligned", "true") &&
@@ -102,14 +102,14 @@ static enum err_code check_parts(getter get, void *ctx, struct err *e)
 
 static enum err_code check(getter get, void *ctx, struct err *e)
 {
-    static const char *const clips[] = {"topk_husai", "relu", "relu_bricken", "relu_april",
-                                        "jumprelu",   "gated", "gba",         "linear", NULL};
+    static const char *const with_k[] = {"topk", "batchtopk",  "matryoshka",      "jsae",
+                                         "jsae_pair", "transcoder", "skip_transcoder", NULL};
     const char *arch = get(ctx, "arch"), *at = get(ctx, "checkpoints_at");
     const char *prefixes = get(ctx, "prefixes");
     double k = kind_num(get, ctx, "k", 0), d_sae = kind_num(get, ctx, "d_sae", 0);
 
-    /* topk_husai clips k, as its source does; the others of the list have no k */
-    if (arch && !is_one_of(arch, clips) && k > d_sae)
+    /* topk_husai clips k, as its source does; the others that are not listed have no k */
+    if (arch && is_one_of(arch, with_k) && k > d_sae)
         return err_set(e, ERR_INVALID, "k: %.0f is more than d_sae, %.0f", k, d_sae);
     if (kind_num(get, ctx, "steps", 0) == 0 && kind_num(get, ctx, "epochs", 0) == 0)
         return err_set(e, ERR_INVALID, "steps: 0 means \"by epochs\", and epochs is 0 too");
@@ -127,7 +127,8 @@ static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
     double batch = kind_num(get, ctx, "batch", 256), steps = kind_num(get, ctx, "steps", 0);
     double rows = kind_num(get, ctx, "n_rows", 12769) * kind_num(get, ctx, "data_fraction", 1);
     const char *arch = get(ctx, "arch");
-    static const char *const dense[] = {"relu", "relu_bricken", "relu_april", "gba", "linear", NULL};
+    static const char *const dense[] = {"relu", "relu_bricken", "relu_april", "gba", "linear",
+                                        "relu_transcoder", "relu_skip_transcoder", NULL};
     double active = is_one_of(arch, dense) ? f : kind_num(get, ctx, "k", 32);
 
     if (steps == 0)
@@ -144,10 +145,11 @@ KIND_ROW(sae_train) = {
     .n_fields = ARRAY_LEN(fields),
     .inputs = {{"acts", INPUT_ONE, "acts_extract|data_make", false, "the rows it is trained on"},
                {"target", INPUT_OPT, "acts_extract|data_make", false,
-                "the rows it reconstructs instead: transcoders; the same rows of another hook"},
+                "transcoders: what they predict, the same rows of another hook; without it those of `hook_out`"},
                {"reference", INPUT_OPT, "sae_train|sae_random", false,
-                "the frozen dictionary of `consistency`"}},
-    .n_inputs = 3,
+                "the frozen dictionary of `consistency`"},
+               {"model", INPUT_OPT, "lm_train", false, "jsae_pair: the model of the rows, for its MLP"}},
+    .n_inputs = 4,
     .metrics = metrics,
     .check = check,
     .cost = cost,

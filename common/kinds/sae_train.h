@@ -7,7 +7,8 @@
 
 #define SAE_TRAIN_ARCHS                                                                            \
     "topk|topk_husai|batchtopk|matryoshka|jsae|relu|relu_bricken|relu_april|jumprelu|gated|gba|"   \
-    "transcoder|skip_transcoder|linear"
+    "jsae_pair|transcoder|skip_transcoder|relu_transcoder|relu_skip_transcoder|"                   \
+    "jumprelu_transcoder|jumprelu_skip_transcoder|linear"
 
 #define SAE_TRAIN_FIELDS(X)                                                                        \
     X(ENUM, arch, "topk", 0, 0, SAE_TRAIN_ARCHS,                                                   \
@@ -17,7 +18,7 @@
     X(F64, l1, "1e-3", 0, 1e6, "", "sparsity penalty: relu: l1 * mean over rows of sum |a_f|; jumprelu: l1 * L0; gated: l1 * sum relu(pi_f)") \
     X(ENUM, l1_form, "auto", 0, 0, "auto|plain|norm_weighted",                                     \
       "|a_f| or |a_f| |d_f|; auto: weighted where decoder norms are free")                         \
-    X(I64, l1_warmup, "0", 0, 1LL << 32, "steps", "steps over which l1 rises linearly")            \
+    X(I64, l1_warmup, "0", 0, 1LL << 32, "steps", "steps over which l1, and jacobian of jsae_pair, rise linearly")            \
     X(ENUM, decoder_norm, "auto", 0, 0, "auto|none|renorm|project|wrong_axis",                     \
       "unit decoder directions: renorm after the step, project: and no radial gradient; auto: the arch's own; wrong_axis: along the features, a negative control") \
     X(ENUM, init, "auto", 0, 0, "auto|tied|independent", "encoder = decoder^T, or its own draw; auto: the arch's own") \
@@ -38,7 +39,7 @@
       "matryoshka: mean of the prefixes' errors; with that of b_dec alone (MatSAE); sum / G^2 (dictionary_learning); sum (SAELens); whole + 0.2 mean (HUSAI)") \
     X(ENUM, threshold, "ema", 0, 0, "ema|dl|matsae",                                               \
       "batchtopk, matryoshka: moving average of the least value kept: rate 0.01 from the first step; 0.001 from step 1000; 0.01 from 0 (also SAELens)") \
-    X(F64, jacobian, "1", 0, 1e6, "", "jsae: c * mean over rows of sum |w_j . d_i| / (k(k-1)), i != j active") \
+    X(F64, jacobian, "1", 0, 1e6, "", "jsae: c * mean over rows of sum |w_j . d_i| / (k(k-1)), i != j active; jsae_pair: c * mean over rows of sum |J_ji| / k^2, J through the MLP")  \
     X(ENUM, aux, "none", 0, 0, "none|auxk", "topk, batchtopk, matryoshka: dead features explain the residual (dictionary_learning's form)") \
     X(F64, auxk_alpha, "0.03125", 0, 1e6, "", "weight of auxk")                                    \
     X(I64, k_aux, "0", 0, 1 << 20, "features", "dead features a row of auxk; 0: d_model / 2")      \

@@ -18,6 +18,8 @@ archs='topk topk_husai batchtopk matryoshka jsae relu relu_bricken relu_april ju
 for arch in $archs; do
     same "SAEs of $arch" "$(sql "SELECT count(*) FROM runs WHERE kind='sae_train' AND stage='sae' AND arch='$arch'")" 3
 done
+same 'transcoders, evaluated and spliced in' "$(sql "SELECT count(*) FROM metrics WHERE stage = 'through_quality' AND name = 'acc_sae'")" 6
+same 'what a pair measures' "$(sql "SELECT count(*) FROM metrics WHERE stage = 'around' AND name IN ('ev_out', 'l0_out', 'jacobian_mean')")" 3
 same 'comparisons' "$(sql "SELECT count(*) FROM stability WHERE pwmcc_mean BETWEEN 0 AND 1")" 13
 pass 'every kind, hook and architecture is done'
 

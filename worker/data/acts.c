@@ -22,6 +22,11 @@ static enum err_code check(const struct pt_file *f, struct err *e)
 
 enum err_code acts_open(struct acts *a, const char *dir, struct err *e)
 {
+    return acts_open_file(a, dir, ACTS_FILE, e);
+}
+
+enum err_code acts_open_file(struct acts *a, const char *dir, const char *name, struct err *e)
+{
     struct pt_file *f = calloc(1, sizeof *f);
     struct buf path = {0};
     enum err_code rc;
@@ -29,7 +34,7 @@ enum err_code acts_open(struct acts *a, const char *dir, struct err *e)
     *a = (struct acts){0};
     if (!f)
         return err_set(e, ERR_NOMEM, "%s", dir);
-    buf_fmt(&path, "%s/%s", dir, ACTS_FILE);
+    buf_fmt(&path, "%s/%s", dir, name);
     rc = pt_open(f, path.data, e);
     if (!rc && (rc = check(f, e)) != ERR_OK) {
         pt_close(f);

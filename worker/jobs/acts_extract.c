@@ -1,7 +1,8 @@
 /* acts_extract.c - activations of a trained model at a hook, as one matrix.
  *
  * Modular addition: the whole table in row-major (a,b) order, training and validation alike.
- * Drawn tasks: fresh examples from the job's own seed.  Writes acts.pt and acts.meta.json.
+ * Drawn tasks: fresh examples from the job's own seed.  Writes acts.pt and acts.meta.json; with
+ * `hook_out` also acts_out.pt, the same rows at a second hook of the block.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct extract {
     struct lm_tap tap;
     size_t n_all, n;    /* rows of the whole matrix, and kept */
     size_t d;
+    bool has_out;       /* a second hook */
 };
 
 static struct batch_read read_of(const struct task *t, const char *position)
@@ -82,6 +84,7 @@ static enum err_code open_model(struct extract *x, const struct job *j, struct e
     x->tap.layer = (size_t)c->layer;
     x->tap.read = read_of(&x->task, c->position);
     (void)lm_hook_parse(c->hook, &x->tap.hook); /* the knob allows no other */
+    x->has_out = lm_hook_parse(c->hook_out, &x->tap.hook_out);
     x->n_all = x->task.n * x->tap.read.count;
     x->n = (size_t)((double)x->n_all * c->data_fraction + 0.5);
     x->n = x->n ? x->n : 1;
@@ -99,7 +102,8 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
         return e->code;
     plan->arena_bytes = lm_bytes(&x.file.cfg, false) + task_bytes(&x.task) +
                         lm_tap_bytes(&x.file.cfg, &x.task, &x.tap) +
-                        arena_need(x.n_all, sizeof(uint32_t)) + arena_need(x.n * x.d, sizeof(float));
+                        arena_need(x.n_all, sizeof(uint32_t)) +
+                        (x.has_out ? 2 : 1) * arena_need(x.n * x.d, sizeof(float));
     lm_file_close(&x.file);
     return ERR_OK;
 }
@@ -137,6 +141,7 @@ static enum err_code meta(struct job *j, const struct extract *x, struct err *e)
     jw_key(&w, "task"), jw_str(&w, x->file.origin.task);
     jw_key(&w, "modulus"), jw_i64(&w, x->file.origin.modulus);
     jw_key(&w, "hook"), jw_str(&w, c->hook);
+    jw_key(&w, "hook_out"), jw_str(&w, c->hook_out);
     jw_key(&w, "layer"), jw_i64(&w, c->layer);
     jw_key(&w, "position"), jw_str(&w, c->position);
     jw_key(&w, "positions"), jw_open(&w, '[');
@@ -189,6 +194,8 @@ static enum err_code report(struct job *j, const struct extract *x, const float 
     carry_model(j);
     job_summary(j, "`%s` of block %lld at position `%s`: %zu rows of %zu, effective rank %.1f.",
                 c->hook, (long long)c->layer, c->position, x->n, x->d, rank.erank);
+    if (x->has_out)
+        job_summary(j, "Row by row with `%s`: acts_out.pt.", c->hook_out);
     if (strcmp(c->surrogate, "none"))
         job_summary(j, "Control rows: %s surrogate of those activations.", c->surrogate);
     return ERR_OK;
@@ -199,7 +206,7 @@ static enum err_code extract(struct job *j, struct extract *x, struct err *e)
     const struct acts_extract_cfg *c = j->cfg;
     struct lm m;
     const uint32_t *keep;
-    float *rows;
+    float *rows, *out;
 
     lm_init(&m, &x->file.cfg, false, j->arena);
     if (lm_file_read(&x->file, &m, e))
@@ -207,9 +214,10 @@ static enum err_code extract(struct job *j, struct extract *x, struct err *e)
     task_make(&x->task, (uint64_t)c->seed, "acts.data", j->arena);
     keep = choose(x, (uint64_t)c->seed, j->arena);
     rows = arena_new(j->arena, float, x->n * x->d);
-    lm_tap_rows(rows, &m, &x->task, &x->tap, keep, x->n, j->arena);
+    out = x->has_out ? arena_new(j->arena, float, x->n * x->d) : NULL;
+    lm_tap_rows(rows, out, &m, &x->task, &x->tap, keep, x->n, j->arena);
     if (replace_rows(rows, x, c, e) || acts_write(job_path(j, ACTS_FILE), rows, x->n, x->d, e) ||
-        meta(j, x, e))
+        (out && acts_write(job_path(j, ACTS_OUT_FILE), out, x->n, x->d, e)) || meta(j, x, e))
         return e->code;
     return report(j, x, rows, e);
 }

@@ -10,7 +10,7 @@
 
 struct eval {
     struct sae_model m;
-    struct acts acts;
+    struct acts_pair acts;
     struct splice splice;
     bool has_acts, has_model;
     size_t n;               /* rows measured */
@@ -21,7 +21,7 @@ static void eval_close(struct eval *v)
     if (v->has_model)
         lm_file_close(&v->splice.file);
     if (v->has_acts)
-        acts_close(&v->acts);
+        acts_pair_close(&v->acts);
     sae_model_free(&v->m);
 }
 
@@ -33,15 +33,15 @@ static enum err_code eval_open(struct eval *v, const struct job *j, struct err *
     *v = (struct eval){0};
     if (sae_format_read(&v->m, job_input(j, "sae")->dir, "saegrid", &o, e))
         return err_wrap(e, "sae_eval: sae");
-    if (acts_open(&v->acts, job_input(j, "acts")->dir, e))
-        return err_wrap(e, "sae_eval: acts");
+    if (acts_pair_open(&v->acts, j, v->m.is_transcoder, e))
+        return err_wrap(e, "sae_eval");
     v->has_acts = true;
     if (sae_quality_fits(&v->m, &v->acts, e))
         return err_wrap(e, "sae_eval");
-    v->n = (size_t)((double)v->acts.n * c->data_share + 0.5);
+    v->n = (size_t)((double)v->acts.x.n * c->data_share + 0.5);
     v->n = v->n ? v->n : 1;
     if (job_input(j, "model")) {
-        if (splice_open(&v->splice, j, e))
+        if (splice_open(&v->splice, j, &v->m, e))
             return err_wrap(e, "sae_eval");
         v->has_model = true;
     }
@@ -59,7 +59,7 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
         size_t splice = v.has_model ? splice_bytes(&v.splice, &v.m) : 0;
 
         p->arena_bytes = (rows > splice ? rows : splice) +
-                         (c->keep ? arena_need(v.n * v.m.d, sizeof(float)) : 0);
+                         (c->keep ? arena_need(v.n * v.m.o, sizeof(float)) : 0);
         p->n_steps = (int64_t)v.n;
     }
     eval_close(&v);
@@ -80,7 +80,7 @@ static void copy_training(struct job *j)
 static enum err_code measure(struct job *j, struct eval *v, struct err *e)
 {
     const struct sae_eval_cfg *c = j->cfg;
-    float *keep = c->keep ? arena_new(j->arena, float, v->n * v->m.d) : NULL;
+    float *keep = c->keep ? arena_new(j->arena, float, v->n * v->m.o) : NULL;
     struct sae_quality q;
 
     if (sae_quality_weights(j, &v->m, e) || sae_quality_rows(j, &v->m, &v->acts, v->n, keep, &q, e))
@@ -88,7 +88,7 @@ static enum err_code measure(struct job *j, struct eval *v, struct err *e)
     job_summary(j, "%s, inference as %s: EV %.4f at L0 %.2f on %zu rows, %.1f %% of %zu features dead.",
                 v->m.arch, sae_act_name(v->m.act), q.recon.ev, q.l0, v->n, q.dead_pct, v->m.f);
     copy_training(j);
-    if (keep && acts_write(job_path(j, "recon.pt"), keep, v->n, v->m.d, e))
+    if (keep && acts_write(job_path(j, "recon.pt"), keep, v->n, v->m.o, e))
         return e->code;
     return v->has_model ? splice_report(&v->splice, j, &v->m, e) : ERR_OK;
 }

@@ -31,18 +31,18 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 {
     const struct job_input *in = job_input(j, "acts");
     struct sae_model m;
-    struct acts acts;
+    struct acts_pair acts;
     enum err_code rc = read_model(&m, j, e);
 
     if (rc)
         return rc;
-    if (in && acts_open(&acts, in->dir, e)) {
-        rc = err_wrap(e, "sae_import: acts");
+    if (in && acts_pair_open(&acts, j, m.is_transcoder, e)) {
+        rc = err_wrap(e, "sae_import");
     } else if (in) {
         rc = sae_quality_fits(&m, &acts, e);
-        p->arena_bytes = sae_quality_bytes(&m, acts.n);
-        p->n_steps = (int64_t)acts.n;
-        acts_close(&acts);
+        p->arena_bytes = sae_quality_bytes(&m, acts.x.n);
+        p->n_steps = (int64_t)acts.x.n;
+        acts_pair_close(&acts);
     }
     sae_model_free(&m);
     return rc;
@@ -51,13 +51,13 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 static enum err_code on_rows(struct job *j, const struct sae_model *m, struct err *e)
 {
     struct sae_quality q;
-    struct acts acts;
-    enum err_code rc = acts_open(&acts, job_input(j, "acts")->dir, e);
+    struct acts_pair acts;
+    enum err_code rc = acts_pair_open(&acts, j, m->is_transcoder, e);
 
     if (rc)
-        return err_wrap(e, "sae_import: acts");
-    rc = sae_quality_rows(j, m, &acts, acts.n, NULL, &q, e);
-    acts_close(&acts);
+        return rc;
+    rc = sae_quality_rows(j, m, &acts, acts.x.n, NULL, &q, e);
+    acts_pair_close(&acts);
     if (!rc)
         job_summary(j, "On the rows of `acts`: EV %.4f at L0 %.2f, %.1f %% of the features dead.",
                     q.recon.ev, q.l0, q.dead_pct);

@@ -13,16 +13,22 @@ size_t sae_quality_bytes(const struct sae_model *m, size_t n)
 {
     size_t rows = sae_infer_rows(m, n);
 
-    return sae_infer_bytes(m, rows) + arena_need(rows * m->d, sizeof(real)) +
-           2 * arena_need(m->d, sizeof(double)) + arena_need(m->f, sizeof(uint64_t)) +
+    return sae_infer_bytes(m, rows) + arena_need(rows * m->o, sizeof(real)) +
+           2 * arena_need(m->o, sizeof(double)) + arena_need(m->f, sizeof(uint64_t)) +
            arena_need(m->f, sizeof(double));
 }
 
-enum err_code sae_quality_fits(const struct sae_model *m, const struct acts *acts, struct err *e)
+enum err_code sae_quality_fits(const struct sae_model *m, const struct acts_pair *acts,
+                               struct err *e)
 {
-    if (acts->d != m->d)
-        return err_set(e, ERR_INVALID, "acts: rows of %zu dims, the SAE takes %zu", acts->d, m->d);
-    if (acts->n < 1)
+    if (acts->x.d != m->d)
+        return err_set(e, ERR_INVALID, "acts: rows of %zu dims, the SAE takes %zu", acts->x.d, m->d);
+    if (acts->y.d != m->o)
+        return err_set(e, ERR_INVALID, "target: rows of %zu dims, the SAE predicts %zu", acts->y.d, m->o);
+    if (acts->has_y != m->is_transcoder)
+        return err_set(e, ERR_INVALID, acts->has_y ? "target: the SAE is not a transcoder"
+                                                   : "target: a transcoder predicts other rows than it reads");
+    if (acts->x.n < 1)
         return err_set(e, ERR_INVALID, "acts: no rows");
     return ERR_OK;
 }
@@ -67,8 +73,15 @@ static enum err_code rank_of(double *out, const real *dir, size_t f, size_t d, s
 
 static enum err_code alignment(struct job *j, const struct sae_model *m, struct err *e)
 {
+    static const char *const names[] = {"align_mean", "align_cos"};
     double *dot = calloc(m->f, sizeof *dot), sum = 0, cosines = 0;
 
+    for (size_t i = 0; m->is_transcoder && i < ARRAY_LEN(names); i++)
+        job_metric_absent(j, names[i], "a transcoder reads and writes at different hooks");
+    if (m->is_transcoder) {
+        free(dot);
+        return ERR_OK;
+    }
     if (!dot)
         return err_set(e, ERR_NOMEM, "%zu features: out of memory", m->f);
     for (size_t i = 0; i < m->f; i++) {
@@ -89,12 +102,12 @@ static enum err_code alignment(struct job *j, const struct sae_model *m, struct 
 
 enum err_code sae_quality_weights(struct job *j, const struct sae_model *m, struct err *e)
 {
-    real *dir = unit_rows(m->dir, m->f, m->d, e), *enc = dir ? unit_rows(m->enc, m->f, m->d, e) : NULL;
+    real *dir = unit_rows(m->dir, m->f, m->o, e), *enc = dir ? unit_rows(m->enc, m->f, m->d, e) : NULL;
     double value = 0;
     enum err_code rc = dir && enc ? ERR_OK : e->code;
 
     if (!rc) {
-        struct dict d = {dir, m->f, m->d};
+        struct dict d = {dir, m->f, m->o};
 
         rc = match_duplicates(&value, &d, e);
         job_metric(j, "dup_cos_max", value);
@@ -106,7 +119,7 @@ enum err_code sae_quality_weights(struct job *j, const struct sae_model *m, stru
         job_metric(j, "enc_dup_cos_max", value);
     }
     if (!rc) {
-        rc = rank_of(&value, dir, m->f, m->d, e);
+        rc = rank_of(&value, dir, m->f, m->o, e);
         job_metric(j, "dec_erank", value);
     }
     if (!rc)
@@ -142,25 +155,25 @@ static void count_active(struct pass *p)
         }
 }
 
-static enum err_code all_rows(struct pass *p, struct job *j, const struct acts *acts, size_t n,
+static enum err_code all_rows(struct pass *p, struct job *j, const struct acts_pair *acts, size_t n,
                               float *keep, struct err *e)
 {
-    size_t d = acts->d;
+    size_t d = acts->x.d, o = acts->y.d;
 
     for (size_t at = 0; at < n; at += p->infer.n_max) {
         size_t take = n - at < p->infer.n_max ? n - at : p->infer.n_max;
 
         if (job_stop_wanted(j))
             return err_set(e, ERR_STOPPED, "stopped at row %zu of %zu", at, n);
-        if (!sae_infer_run(&p->infer, acts->x + at * d, take))
+        if (!sae_infer_run(&p->infer, acts->x.x + at * d, take))
             return err_set(e, ERR_INVALID, "rows %zu to %zu: a pre-activation is not finite", at,
                            at + take - 1);
-        for (size_t i = 0; i < take * d; i++)
-            p->rows[i] = (real)acts->x[at * d + i];
+        for (size_t i = 0; i < take * o; i++)
+            p->rows[i] = (real)acts->y.x[at * o + i];
         recon_add(&p->recon, p->rows, p->infer.xhat, take);
         count_active(p);
-        for (size_t i = 0; keep && i < take * d; i++)
-            keep[at * d + i] = (float)p->infer.xhat[i];
+        for (size_t i = 0; keep && i < take * o; i++)
+            keep[at * o + i] = (float)p->infer.xhat[i];
         job_progress(j, (int64_t)(at + take), (int64_t)n, "rows");
     }
     return ERR_OK;
@@ -202,7 +215,7 @@ static void report(struct job *j, struct pass *p, size_t n, struct sae_quality *
     *out = (struct sae_quality){r, (double)p->n_on / (double)n, den.dead_pct};
 }
 
-enum err_code sae_quality_rows(struct job *j, const struct sae_model *m, const struct acts *acts,
+enum err_code sae_quality_rows(struct job *j, const struct sae_model *m, const struct acts_pair *acts,
                                size_t n, float *keep, struct sae_quality *out, struct err *e)
 {
     size_t mark = arena_mark(j->arena), rows = sae_infer_rows(m, n);
@@ -210,12 +223,12 @@ enum err_code sae_quality_rows(struct job *j, const struct sae_model *m, const s
     enum err_code rc;
 
     sae_infer_new(&p.infer, m, rows, j->arena);
-    p.rows = arena_new(j->arena, real, rows * m->d);
-    double *mean = arena_new(j->arena, double, m->d), *e_sum = arena_new(j->arena, double, m->d);
+    p.rows = arena_new(j->arena, real, rows * m->o);
+    double *mean = arena_new(j->arena, double, m->o), *e_sum = arena_new(j->arena, double, m->o);
     p.count = arena_new(j->arena, uint64_t, m->f);
     p.density = arena_new(j->arena, double, m->f);
-    recon_means(mean, acts->x, n, m->d);
-    recon_init(&p.recon, mean, e_sum, m->d);
+    recon_means(mean, acts->y.x, n, m->o);
+    recon_init(&p.recon, mean, e_sum, m->o);
     rc = all_rows(&p, j, acts, n, keep, e);
     if (!rc)
         report(j, &p, n, out);

@@ -21,6 +21,7 @@ struct run {
     struct batch batch;
     struct sae_infer infer;
     float *x;                /* [infer.n_max,d] */
+    real *seen;              /* [nodes,d] what a transcoder reads, by node */
     uint32_t *row;           /* [infer.n_max] which rows these are */
     real *own;               /* [n_out,v] the model's own log-probabilities */
     enum mode mode;
@@ -29,7 +30,20 @@ struct run {
 
 /* --- where the rows came from ------------------------------------------------------------------ */
 
-static enum err_code read_meta(struct splice *s, const struct job *j, struct err *e)
+/* A transcoder's second hook: it must come later in the pass. */
+static enum err_code read_hook_out(struct splice *s, const struct json *doc, struct err *e)
+{
+    const char *hook = doc ? json_str(json_get(doc, "hook_out")) : NULL;
+
+    if (!hook || !lm_hook_parse(hook, &s->tap.hook_out))
+        return err_set(e, ERR_INVALID, "acts: no hook_out: where a transcoder's output goes is not known");
+    if (s->tap.hook_out <= s->tap.hook)
+        return err_set(e, ERR_INVALID, "acts: hook_out: %s comes before the hook that is read", hook);
+    return ERR_OK;
+}
+
+static enum err_code read_meta(struct splice *s, const struct job *j, const struct sae_model *m,
+                               struct err *e)
 {
     struct buf path = {0};
     struct json *doc = NULL;
@@ -50,6 +64,10 @@ static enum err_code read_meta(struct splice *s, const struct job *j, struct err
     if (!rc && strcmp(model, job_input(j, "model")->job))
         rc = err_set(e, ERR_INVALID, "model: the rows of `acts` come from job %.12s, not from %.12s",
                      model, job_input(j, "model")->job);
+    if (!rc && m->is_transcoder)
+        rc = read_hook_out(s, doc, e);
+    else
+        s->tap.hook_out = s->tap.hook;
     json_i64(json_get(doc, "seed"), &seed);
     s->seed = (uint64_t)seed;
     s->tap.layer = (size_t)layer;
@@ -59,14 +77,15 @@ static enum err_code read_meta(struct splice *s, const struct job *j, struct err
     return rc;
 }
 
-enum err_code splice_open(struct splice *s, const struct job *j, struct err *e)
+enum err_code splice_open(struct splice *s, const struct job *j, const struct sae_model *m,
+                          struct err *e)
 {
     const struct task_kind *kind;
     struct buf path = {0};
     enum err_code rc;
 
     *s = (struct splice){0};
-    if (read_meta(s, j, e))
+    if (read_meta(s, j, m, e))
         return e->code;
     buf_fmt(&path, "%s/%s", job_input(j, "model")->dir, LM_FILE);
     rc = lm_file_open(&s->file, path.data, e);
@@ -103,12 +122,13 @@ size_t splice_bytes(const struct splice *s, const struct sae_model *m)
     return lm_bytes(c, false) + task_bytes(&s->task) + batch_bytes(n, len, read.count) +
            lm_acts_bytes(c, n * len, n_out, false) + sae_infer_bytes(m, rows) +
            arena_need(rows * m->d, sizeof(float)) + arena_need(rows, sizeof(uint32_t)) +
+           arena_need(m->is_transcoder ? n * len * m->d : 0, sizeof(real)) +
            arena_need(n_out * c->n_vocab, sizeof(real));
 }
 
 static void put_back(struct run *r, real *rows, size_t n)
 {
-    size_t d = r->infer.m->d;
+    size_t d = r->infer.m->o;
 
     if (n == 0)
         return;
@@ -121,6 +141,16 @@ static void put_back(struct run *r, real *rows, size_t n)
             rows[r->row[i] * d + c] = r->mode == WITH_SAE ? r->infer.xhat[i * d + c] : 0;
 }
 
+/* What a transcoder reads, kept until its output is due. */
+static void look(void *ctx, const real *rows, const int32_t *node, size_t n)
+{
+    struct run *r = ctx;
+    size_t d = r->infer.m->d;
+
+    for (size_t i = 0; i < n; i++)
+        memcpy(r->seen + (node ? (size_t)node[i] : i) * d, rows + i * d, d * sizeof *rows);
+}
+
 /* The patch: rows of the positions that the SAE was made for. */
 static void rewrite(void *ctx, real *rows, const int32_t *node, size_t n)
 {
@@ -129,12 +159,13 @@ static void rewrite(void *ctx, real *rows, const int32_t *node, size_t n)
     size_t d = r->infer.m->d, got = 0;
 
     for (size_t i = 0; i < n; i++) {
-        size_t pos = (size_t)r->batch.pos[node ? (size_t)node[i] : i];
+        size_t at = node ? (size_t)node[i] : i, pos = (size_t)r->batch.pos[at];
+        const real *from = r->seen ? r->seen + at * d : rows + i * d;
 
         if (pos < read.from || pos >= read.from + read.count)
             continue;
         for (size_t c = 0; c < d; c++)
-            r->x[got * d + c] = (float)rows[i * d + c];
+            r->x[got * d + c] = (float)from[c];
         r->row[got++] = (uint32_t)i;
         if (got == r->infer.n_max) {
             put_back(r, rows, got);
@@ -185,7 +216,9 @@ static enum err_code all_examples(struct run *r, struct job *j, struct sums sums
                                   struct err *e)
 {
     const struct task *t = &r->s->task;
-    const struct lm_patch patch = {r->s->tap.layer, r->s->tap.hook, rewrite, r};
+    const struct lm_patch patch = {.layer = r->s->tap.layer, .hook = r->s->tap.hook_out,
+                                   .look_at = r->s->tap.hook, .rewrite = rewrite,
+                                   .look = r->seen ? look : NULL, .ctx = r};
     size_t chunk = chunk_of(t);
 
     for (size_t first = 0; first < t->n; first += chunk) {
@@ -233,7 +266,7 @@ static void report(struct job *j, const struct splice *s, const struct sums sums
     job_metric(j, "acc_zero", (double)sums[WITH_ZERO].n_right / n);
     job_summary(j, "Spliced in at `%s` of block %zu, positions %zu to %zu: accuracy %.4f (%.4f without, "
                    "%.4f with zeros), loss recovered %.4f.",
-                hooks[s->tap.hook], s->tap.layer, s->tap.read.from,
+                hooks[s->tap.hook_out], s->tap.layer, s->tap.read.from,
                 s->tap.read.from + s->tap.read.count - 1, (double)sums[WITH_SAE].n_right / n,
                 (double)sums[AS_IT_IS].n_right / n, (double)sums[WITH_ZERO].n_right / n,
                 (zero - sae) / (zero - own));
@@ -249,8 +282,9 @@ enum err_code splice_report(struct splice *s, struct job *j, const struct sae_mo
     struct run r = {.s = s};
     enum err_code rc;
 
-    if (c->d_model != m->d)
-        return err_set(e, ERR_INVALID, "model: d_model %zu, the SAE takes %zu", c->d_model, m->d);
+    if (c->d_model != m->d || c->d_model != m->o)
+        return err_set(e, ERR_INVALID, "model: d_model %zu, the SAE takes %zu and gives %zu", c->d_model,
+                       m->d, m->o);
     lm_init(&r.lm, c, false, j->arena);
     if (lm_file_read(&s->file, &r.lm, e))
         return err_wrap(e, "model");
@@ -260,6 +294,7 @@ enum err_code splice_report(struct splice *s, struct job *j, const struct sae_mo
     sae_infer_new(&r.infer, m, sae_infer_rows(m, CHUNK), j->arena);
     r.x = arena_new(j->arena, float, r.infer.n_max * m->d);
     r.row = arena_new(j->arena, uint32_t, r.infer.n_max);
+    r.seen = m->is_transcoder ? arena_new(j->arena, real, r.batch.n_max * m->d) : NULL;
     r.own = arena_new(j->arena, real, chunk * read.count * c->n_vocab);
     rc = all_examples(&r, j, sums, e);
     if (!rc)

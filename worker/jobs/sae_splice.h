@@ -1,7 +1,8 @@
 /* sae_splice.h - a model's answers with an SAE in the place of its activations.
  *
  * The rows of `acts` say where: hook, block and positions, from acts.meta.json.  At the nodes of
- * those positions the activation x becomes x_hat, or 0; then loss, accuracy and the divergence from
+ * those positions the activation x becomes x_hat, or 0; of a transcoder x is read at the hook and
+ * x_hat put at its `hook_out`.  Then loss, accuracy and the divergence from
  * the model's own answers are taken over all answers of the task.
  */
 #pragma once
@@ -19,7 +20,8 @@ struct splice {
 
 /* Opens the job's `model` and checks that its `acts` are that model's.  Close with
  * lm_file_close(&s->file). */
-MUST_CHECK enum err_code splice_open(struct splice *s, const struct job *j, struct err *e);
+MUST_CHECK enum err_code splice_open(struct splice *s, const struct job *j, const struct sae_model *m,
+                                     struct err *e);
 size_t splice_bytes(const struct splice *s, const struct sae_model *m);
 MUST_CHECK enum err_code splice_report(struct splice *s, struct job *j, const struct sae_model *m,
                                        struct err *e);

@@ -44,6 +44,7 @@ static void start(struct train *t)
     if (!is_zero)
         train_b_dec(t, at);
     sae_init(&t->sae, seed_of(c->seed_init, c->seed), is_zero ? NULL : at);
+    train_two_start(t, seed_of(c->seed_init, c->seed), is_zero);
     t->st.order = rng_stream(seed_of(c->seed_order, c->seed), "sae.order");
     t->st.resample = rng_stream(seed_of(c->seed_order, c->seed), "sae.resample");
     t->st.at = (int64_t)t->acts.n; /* the first step draws an order */
@@ -68,6 +69,7 @@ static void list_state(struct train *t, struct ckpt *c)
     for (size_t i = 0; i < t->sae.n_params; i++)
         if (sae_has(&t->sae, (int)i))
             ckpt_params(c, &t->sae.p[i], 1);
+    train_two_list(t, c);
 }
 
 static enum err_code save_state(struct train *t, struct err *e)
@@ -138,6 +140,8 @@ static void log_point(struct train *t, double lr)
         job_series(t->j, "aux_loss", st->step, t->work.aux);
     if (t->ref.f > 0)
         job_series(t->j, "consistency", st->step, t->work.pull_loss);
+    if (t->two.is_on)
+        job_series(t->j, "jacobian", st->step, t->two.jac.mean);
     if (t->sae_cfg.arch->select == SAE_SELECT_BATCH)
         job_series(t->j, "threshold", st->step, t->sae.theta);
     memset(st->sum, 0, sizeof st->sum);
@@ -173,7 +177,10 @@ static enum err_code save_mark(struct train *t, struct err *e)
             char name[64];
 
             snprintf(name, sizeof name, "checkpoints/sae_step%" PRId64 ".pt", t->st.step);
-            return train_save_sae(t, job_path(t->j, name), e);
+            if (train_save_sae(t, job_path(t->j, name), e))
+                return e->code;
+            snprintf(name, sizeof name, "checkpoints/sae_out_step%" PRId64 ".pt", t->st.step);
+            return t->two.is_on ? train_two_save(t, t->st.step, job_path(t->j, name), e) : ERR_OK;
         }
     return ERR_OK;
 }
@@ -201,7 +208,8 @@ static enum err_code step(struct train *t, const char **bad, struct err *e)
         return e->code;
     t->sae.l1_scale = t->st.step + 1 < c->l1_warmup
                           ? (double)(t->st.step + 1) / (double)c->l1_warmup : 1;
-    *bad = sae_step_to(&t->sae, &t->work, t->rows, t->wanted, n, lr);
+    *bad = t->two.is_on ? train_two_step(t, n, lr)
+                        : sae_step_to(&t->sae, &t->work, t->rows, t->wanted, n, lr);
     t->st.step++;
     if (*bad)
         return ERR_DIVERGED;
@@ -238,7 +246,7 @@ static enum err_code loop(struct train *t, const char **bad, struct err *e)
     }
     if (t->sae.theta < 0) /* too few steps for its rule */
         t->sae.theta = t->work.least_kept;
-    if (!sae_is_finite(&t->sae))
+    if (!sae_is_finite(&t->sae) || (t->two.is_on && !sae_is_finite(&t->two.sae)))
         *bad = "a parameter";
     return ERR_OK;
 }
@@ -273,7 +281,9 @@ static enum err_code run(struct job *j, struct err *e)
     if (rc)
         return rc;
     train_memory(&t);
-    rc = train_and_report(&t, e);
+    rc = train_two_memory(&t, e);
+    if (!rc)
+        rc = train_and_report(&t, e);
     train_close(&t);
     return rc;
 }

@@ -2,9 +2,11 @@
 #pragma once
 #include "common/kinds/sae_train.h"
 #include "common/rng.h"
-#include "worker/data/acts.h"
+#include "worker/jobs/acts_pair.h"
+#include "worker/lm/lm_file.h"
 #include "worker/runner/job.h"
 #include "worker/sae/bias_rule.h"
+#include "worker/sae/jacobian.h"
 #include "worker/sae/sae_input.h"
 #include "worker/sae/sae_io.h"
 
@@ -22,15 +24,34 @@ struct train_state {
     double bias_since[2];        /* of the bias rule */
 };
 
+/* The second SAE of a pair. */
+struct train_two {
+    bool is_on;
+    struct lm_file file;         /* of the model whose MLP is between them */
+    int64_t layer;
+    struct mlp mlp;
+    real *w_in, *b_in, *w_out;   /* mlp's */
+    struct sae_cfg cfg;
+    struct sae sae;
+    struct sae_work work;
+    struct jacobian jac;
+    real *rows;                  /* [batch,o] */
+    double *mean, *e_sum;        /* [o] */
+    uint64_t *count;             /* [f] */
+};
+
 struct train {
     struct job *j;
     const struct sae_train_cfg *cfg;
-    struct acts acts, target;    /* target: the same as acts without that input */
+    const struct sae_arch *arch;
+    struct acts_pair pair;
+    struct acts acts, target;    /* of `pair`; target: the same as acts but for transcoders */
     bool has_target;
     struct sae_dict ref;         /* of the consistency penalty; f = 0: none */
     struct sae_cfg sae_cfg;
     struct sae sae;
     struct sae_work work;
+    struct train_two two;
     struct bias_rule rule;
     bool has_rule;
     enum sae_input_mode input;
@@ -62,6 +83,18 @@ MUST_CHECK enum err_code train_prepare(struct train *t, struct job *j, struct er
 void train_close(struct train *t);
 size_t train_bytes(const struct train *t);
 void train_memory(struct train *t);
+/* sae_train_two.c: a pair's second SAE; all do nothing for other architectures. */
+struct ckpt;
+MUST_CHECK enum err_code train_two_open(struct train *t, struct err *e); /* sizes; after config */
+void train_two_close(struct train *t);
+size_t train_two_bytes(const struct train *t);
+MUST_CHECK enum err_code train_two_memory(struct train *t, struct err *e);
+void train_two_start(struct train *t, uint64_t seed, bool is_zero);
+void train_two_list(struct train *t, struct ckpt *c); /* its state */
+void train_two_row(struct train *t, size_t i, size_t row);
+const char *train_two_step(struct train *t, size_t n, double lr); /* of both; as sae_step() */
+MUST_CHECK enum err_code train_two_save(struct train *t, int64_t step, const char *path, struct err *e);
+MUST_CHECK enum err_code train_two_report(struct train *t, struct err *e);
 /* sae_train_rows.c: rows of the input, as the SAE sees them. */
 void train_row(struct train *t, size_t i, size_t row);
 void train_means(struct train *t);     /* column means of the target */

@@ -67,10 +67,8 @@ static void constants(struct sae_cfg *s, const struct sae_train_cfg *c)
 static enum err_code config(struct train *t, struct err *e)
 {
     const struct sae_train_cfg *c = t->cfg;
-    const struct sae_arch *arch = sae_arch_find(c->arch);
+    const struct sae_arch *arch = t->arch;
 
-    if (!arch)
-        return err_set(e, ERR_INVALID, "sae_train: arch: %s: not known to this program", c->arch);
     t->sae_cfg = (struct sae_cfg){
         .arch = arch,
         .d = t->acts.d,
@@ -117,9 +115,6 @@ static enum err_code lengths(struct train *t, struct err *e)
     if (t->acts.n == 0 || t->acts.n > UINT32_MAX)
         return err_set(e, ERR_INVALID, "sae_train: acts: %zu rows are outside [1, %" PRIu32 "]",
                        t->acts.n, UINT32_MAX);
-    if (t->target.n != t->acts.n)
-        return err_set(e, ERR_INVALID, "sae_train: target: %zu rows, acts has %zu", t->target.n,
-                       t->acts.n);
     if (c->steps == 0 && c->epochs == 0)
         return err_set(e, ERR_INVALID, "sae_train: steps and epochs are both 0: nothing to do");
     t->batch = (size_t)c->batch < t->acts.n ? (size_t)c->batch : t->acts.n;
@@ -168,28 +163,24 @@ static enum err_code open_reference(struct train *t, struct err *e)
 
 enum err_code train_prepare(struct train *t, struct job *j, struct err *e)
 {
-    const struct job_input *in = job_input(j, "acts"), *to = job_input(j, "target");
     enum err_code rc;
 
     *t = (struct train){.j = j, .cfg = j->cfg, .factor = 1};
-    if (!in)
-        return err_set(e, ERR_INVALID, "sae_train: acts: input is missing");
-    rc = acts_open(&t->acts, in->dir, e);
-    if (rc)
-        return err_wrap(e, "sae_train: acts");
-    t->target = t->acts;
-    if (to) {
-        rc = acts_open(&t->target, to->dir, e);
-        t->has_target = !rc;
-    }
-    if (rc)
-        rc = err_wrap(e, "sae_train: target");
-    if (!rc)
-        rc = open_reference(t, e);
+    t->arch = sae_arch_find(t->cfg->arch);
+    if (!t->arch)
+        return err_set(e, ERR_INVALID, "sae_train: arch: %s: not known to this program", t->cfg->arch);
+    if (acts_pair_open(&t->pair, j, t->arch->is_transcoder || t->arch->is_pair, e))
+        return err_wrap(e, "sae_train");
+    t->acts = t->pair.x;
+    t->has_target = t->pair.has_y && !t->arch->is_pair;
+    t->target = t->has_target ? t->pair.y : t->acts;
+    rc = open_reference(t, e);
     if (!rc)
         rc = config(t, e);
     if (!rc)
         rc = lengths(t, e);
+    if (!rc && train_two_open(t, e))
+        rc = err_wrap(e, "sae_train");
     if (rc)
         train_close(t);
     return rc;
@@ -197,9 +188,8 @@ enum err_code train_prepare(struct train *t, struct job *j, struct err *e)
 
 void train_close(struct train *t)
 {
-    if (t->has_target)
-        acts_close(&t->target);
-    acts_close(&t->acts);
+    train_two_close(t);
+    acts_pair_close(&t->pair);
     sae_dict_free(&t->ref);
 }
 
@@ -226,7 +216,7 @@ size_t train_bytes(const struct train *t)
            2 * arena_need(t->batch, sizeof(real)) + 2 * arena_need(o, sizeof(double)) +
            arena_need(f, sizeof(uint64_t)) + arena_need(f, sizeof(double)) +
            arena_need(t->sample_n * d, sizeof(real)) + arena_need(n_weights(t), sizeof(double)) +
-           arena_need(n_cost(t), sizeof(float));
+           arena_need(n_cost(t), sizeof(float)) + train_two_bytes(t);
 }
 
 void train_memory(struct train *t)

@@ -52,6 +52,7 @@ static bool evaluate(struct train *t, struct recon *rec, double *l0, double *l1)
 enum err_code train_save_sae(struct train *t, const char *path, struct err *e)
 {
     const struct sae_about about = {.seed = t->cfg->seed, .step = t->st.step,
+                                    .has_target = t->has_target,
                                     .scale = sae_input_saved_as(t->input), .factor = t->factor};
 
     return sae_save(path, &t->sae, &about, e);
@@ -186,7 +187,9 @@ enum err_code train_report(struct train *t, struct err *e)
     job_metric(j, "l0", l0);
     job_metric(j, "l1", l1);
     job_metric(j, "dec_cos_init", sae_cos_init(&t->sae));
-    enum err_code rc = train_save_sae(t, job_path(j, SAE_FILE), e);
+    enum err_code rc = train_two_report(t, e);
+    if (!rc)
+        rc = train_save_sae(t, job_path(j, SAE_FILE), e);
     for (size_t i = 0; i < own.f; i++) /* after saving: cosines need unit rows */
         vec_normalise(t->sae.p[SAE_DECODER].data + i * own.d, own.d);
     if (!rc)

@@ -14,6 +14,7 @@ void train_row(struct train *t, size_t i, size_t row)
                   &t->scale[i]);
     for (size_t c = 0; t->has_target && c < o; c++)
         t->wanted[i * o + c] = t->target.x[row * o + c];
+    train_two_row(t, i, row);
 }
 
 void train_means(struct train *t)

@@ -133,6 +133,8 @@ size_t lm_acts_bytes(const struct lm_cfg *c, size_t n_max, size_t out_max, bool 
 void lm_acts_init(struct lm_acts *s, const struct lm_cfg *c, size_t n_max, size_t out_max,
                   bool is_training, struct arena *a);
 
+/* Row i of what the MLP of a block reads, before gain and bias of its LayerNorm. */
+void lm_ln2_normalized(real *row, const struct lm_block_acts *s, size_t i, size_t d);
 /* Runs blocks 0..n_layers-1 (<= cfg.n_layers), the last of them at the read-outs only. */
 void lm_forward(const struct lm *m, struct lm_acts *s, const struct lm_batch *b, size_t n_layers);
 /* All blocks and the unembedding: s->logits [n_out,v]. */

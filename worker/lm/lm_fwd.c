@@ -43,26 +43,53 @@ static void attention_add(struct lm_block_acts *s, size_t d)
         residual_add(s->mid, s->x, s->attn_out, s->rows * d);
 }
 
-static void mlp(const struct lm *m, size_t l, struct lm_block_acts *s)
+static void patch(const struct lm_patch *p, size_t l, enum lm_hook hook, real *rows,
+                  const int32_t *node, size_t n)
+{
+    if (!p || p->layer != l)
+        return;
+    if (p->look && p->look_at == hook)
+        p->look(p->ctx, rows, node, n);
+    if (p->hook == hook)
+        p->rewrite(p->ctx, rows, node, n);
+}
+
+void lm_ln2_normalized(real *row, const struct lm_block_acts *s, size_t i, size_t d)
+{
+    for (size_t j = 0; j < d; j++)
+        row[j] = (s->mid[i * d + j] - s->mean2[i]) * s->rstd2[i];
+}
+
+/* LN2 in two parts, with its hook between them. */
+static void patch_ln2(const struct lm_patch *p, size_t l, struct lm_block_acts *s,
+                      const struct lm_block *w, size_t d)
+{
+    bool is_read = p && p->layer == l &&
+                   (p->hook == LM_HOOK_LN2_NORMALIZED || (p->look && p->look_at == LM_HOOK_LN2_NORMALIZED));
+
+    for (size_t i = 0; is_read && i < s->rows; i++)
+        lm_ln2_normalized(s->a2 + i * d, s, i, d);
+    if (is_read)
+        patch(p, l, LM_HOOK_LN2_NORMALIZED, s->a2, s->sel, s->rows);
+    for (size_t i = 0; is_read && i < s->rows; i++)
+        for (size_t j = 0; j < d; j++)
+            s->a2[i * d + j] = s->a2[i * d + j] * w->ln2_w[j] + w->ln2_b[j];
+}
+
+static void mlp(const struct lm *m, size_t l, struct lm_block_acts *s, const struct lm_patch *p)
 {
     const struct lm_cfg *c = &m->cfg;
     const struct lm_block *w = &m->w.block[l];
     const size_t d = c->d_model, f = c->d_mlp, n = s->rows;
 
     layernorm_fwd(s->a2, s->mean2, s->rstd2, s->mid, w->ln2_w, w->ln2_b, c->ln_eps, n, d);
+    patch_ln2(p, l, s, w, d);
     mm_nn(s->hidden, s->a2, w->w_in, n, f, d, 1, 0);
     if (c->act == LM_RELU)
         relu_fwd(s->hidden, w->b_in, n, f);
     else
         gelu_fwd(s->hidden, s->slope, w->b_in, n, f);
     linear(s->mlp_out, s->hidden, w->w_out, w->b_out, n, d, f);
-}
-
-static void patch(const struct lm_patch *p, size_t l, enum lm_hook hook, real *rows,
-                  const int32_t *node, size_t n)
-{
-    if (p && p->layer == l && p->hook == hook)
-        p->rewrite(p->ctx, rows, node, n);
 }
 
 void lm_forward(const struct lm *m, struct lm_acts *s, const struct lm_batch *b, size_t n_layers)
@@ -83,7 +110,7 @@ void lm_forward(const struct lm *m, struct lm_acts *s, const struct lm_batch *b,
         attention(m, l, a, b);
         patch(s->patch, l, LM_HOOK_ATTN_OUT, a->attn_out, a->sel, a->rows);
         attention_add(a, d);
-        mlp(m, l, a);
+        mlp(m, l, a, s->patch);
         patch(s->patch, l, LM_HOOK_MLP_OUT, a->mlp_out, a->sel, a->rows);
         residual_add(a->out, a->mid, a->mlp_out, a->rows * d);
         patch(s->patch, l, LM_HOOK_RESID_POST, a->out, a->sel, a->rows);

@@ -29,27 +29,34 @@ size_t lm_tap_bytes(const struct lm_cfg *c, const struct task *t, const struct l
 {
     size_t rows = chunk_of(t), len = tap->read.from + tap->read.count;
 
-    return batch_bytes(rows, len, tap->read.count) +
+    return arena_need(c->d_model, sizeof(real)) + batch_bytes(rows, len, tap->read.count) +
            lm_acts_bytes(c, rows * len, rows * tap->read.count, false);
 }
 
-/* Row i of the read-outs of the last pass. */
-static const real *tap_row(const struct lm_acts *s, const struct lm_tap *tap, size_t i, size_t d)
+/* Row i of the read-outs of the last pass, at a hook of block b. */
+static const real *tap_row(const struct lm_block_acts *b, enum lm_hook hook, size_t i, size_t d,
+                           real *room)
 {
-    const struct lm_block_acts *b = &s->block[tap->layer];
-
-    switch (tap->hook) {
+    switch (hook) {
     case LM_HOOK_RESID_PRE: return b->x + (size_t)b->sel[i] * d;
     case LM_HOOK_MLP_OUT: return b->mlp_out + i * d;
     case LM_HOOK_ATTN_OUT: return b->attn_out + i * d;
+    case LM_HOOK_LN2_NORMALIZED: lm_ln2_normalized(room, b, i, d); return room;
     default: return b->out + i * d;
     }
 }
 
-void lm_tap_rows(float *x, const struct lm *m, const struct task *t, const struct lm_tap *tap,
+static void copy_row(float *to, const real *from, size_t d)
+{
+    for (size_t j = 0; j < d; j++)
+        to[j] = (float)from[j];
+}
+
+void lm_tap_rows(float *x, float *y, const struct lm *m, const struct task *t, const struct lm_tap *tap,
                  const uint32_t *keep, size_t n_keep, struct arena *a)
 {
     const size_t d = m->cfg.d_model, count = tap->read.count, chunk = chunk_of(t);
+    real *room = arena_new(a, real, d);
     struct batch batch;
     struct lm_acts s;
     size_t done = 0;
@@ -66,10 +73,12 @@ void lm_tap_rows(float *x, const struct lm *m, const struct task *t, const struc
         b = lm_batch_of(&batch);
         lm_forward(m, &s, &b, tap->layer + 1);
         for (size_t row; done < n_keep && (row = keep ? keep[done] : done) < end; done++) {
-            const real *from = tap_row(&s, tap, row - first * count, d);
+            const struct lm_block_acts *at = &s.block[tap->layer];
+            size_t i = row - first * count;
 
-            for (size_t j = 0; j < d; j++)
-                x[done * d + j] = (float)from[j];
+            copy_row(x + done * d, tap_row(at, tap->hook, i, d, room), d);
+            if (y)
+                copy_row(y + done * d, tap_row(at, tap->hook_out, i, d, room), d);
         }
     }
     assert(done == n_keep);

@@ -96,6 +96,18 @@ static void set_name(char out[SAE_NAME_MAX], struct buf *t)
     buf_free(t);
 }
 
+/* TransformerLens' name of a hook. */
+static void put_hook(char to[SAE_NAME_MAX], int64_t layer, const char *hook)
+{
+    struct buf name = {0};
+
+    if (!strcmp(hook, "ln2_normalized"))
+        buf_fmt(&name, "blocks.%" PRId64 ".ln2.hook_normalized", layer);
+    else
+        buf_fmt(&name, "blocks.%" PRId64 ".hook_%s", layer, hook);
+    set_name(to, &name);
+}
+
 /* A result folder of ours knows which activations the SAE is for. */
 static void name_origin(struct sae_model *m, const char *dir)
 {
@@ -107,13 +119,15 @@ static void name_origin(struct sae_model *m, const char *dir)
     if (fs_is_dir(dir) && fs_is_file(path.data) && !json_read(path.data, JOB_FILE_MAX, &doc, NULL)) {
         const struct json *context = json_get(doc, "context");
         const char *hook = context ? json_str(json_get(context, "hook")) : NULL;
+        const char *out = context ? json_str(json_get(context, "hook_out")) : NULL;
         const char *task = context ? json_str(json_get(context, "task")) : NULL;
 
         struct buf name = {0};
 
         if (hook && json_i64(json_get(context, "layer"), &layer)) {
-            buf_fmt(&name, "blocks.%" PRId64 ".hook_%s", layer, hook);
-            set_name(m->hook, &name);
+            put_hook(m->hook, layer, hook);
+            if (m->is_transcoder && out && strcmp(out, "none"))
+                put_hook(m->hook_out, layer, out);
         }
         if (task) {
             buf_fmt(&name, "saegrid-%s", task);

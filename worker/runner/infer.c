@@ -10,7 +10,8 @@ static const char help[] =
     "usage: saegrid-runner infer SAE ROWS.pt OUT.pt [--from FORMAT]\n"
     "\n"
     "Runs the rows of ROWS.pt, a bare float32 tensor [n, d_model], through an SAE of any format that\n"
-    "`convert` reads.  OUT.pt gets acts [n, d_sae] and x_hat [n, d_model].\n";
+    "`convert` reads.  OUT.pt gets acts [n, d_sae] and x_hat [n, d_model]\n"
+    "(of a transcoder: its other hook's width).\n";
 
 /* The rows of a file: one bare float32 tensor of the SAE's width. */
 static enum err_code rows_of(struct pt_file *f, const char *path, size_t d, size_t *n, struct err *e)
@@ -36,10 +37,10 @@ static enum err_code through(const struct sae_model *m, const float *x, size_t n
     struct sae_infer w;
 
     if (arena_open(&a, "infer", sae_infer_bytes(m, at_once) + arena_need(n * m->f, sizeof(float)) +
-                                arena_need(n * m->d, sizeof(float)), e))
+                                arena_need(n * m->o, sizeof(float)), e))
         return e->code;
     sae_infer_new(&w, m, at_once, &a);
-    float *acts = arena_new(&a, float, n * m->f), *xhat = arena_new(&a, float, n * m->d);
+    float *acts = arena_new(&a, float, n * m->f), *xhat = arena_new(&a, float, n * m->o);
     enum err_code rc = ERR_OK;
     for (size_t at = 0; at < n && !rc; at += at_once) {
         size_t take = n - at < at_once ? n - at : at_once;
@@ -48,12 +49,12 @@ static enum err_code through(const struct sae_model *m, const float *x, size_t n
             rc = err_set(e, ERR_INVALID, "rows from %zu on: a pre-activation is not finite", at);
         for (size_t i = 0; i < take * m->f && !rc; i++)
             acts[at * m->f + i] = (float)w.a[i];
-        for (size_t i = 0; i < take * m->d && !rc; i++)
-            xhat[at * m->d + i] = (float)w.xhat[i];
+        for (size_t i = 0; i < take * m->o && !rc; i++)
+            xhat[at * m->o + i] = (float)w.xhat[i];
     }
     const struct pt_tensor t[] = {
         {"acts", PT_F32, 2, {(int64_t)n, (int64_t)m->f}, acts},
-        {"x_hat", PT_F32, 2, {(int64_t)n, (int64_t)m->d}, xhat},
+        {"x_hat", PT_F32, 2, {(int64_t)n, (int64_t)m->o}, xhat},
     };
     if (!rc)
         rc = pt_write(out, t, ARRAY_LEN(t), NULL, 0, e);

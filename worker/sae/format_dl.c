@@ -166,6 +166,10 @@ static const struct dl_class *class_for(struct sae_model *m, struct err *e)
     const struct dl_class *c = NULL;
     bool has_one;
 
+    if (m->is_transcoder) {
+        err_set(e, ERR_INVALID, "a transcoder has no counterpart there");
+        return NULL;
+    }
     if (m->scale != SAE_SCALE_NONE) {
         err_set(e, ERR_INVALID, "its input is scaled by %s, which has no counterpart there",
                 sae_scale_name(m->scale));

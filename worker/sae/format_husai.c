@@ -94,6 +94,8 @@ static enum err_code check(struct sae_model *m, const struct sae_format_opts *o,
 {
     bool is_topk = m->act == SAE_ACT_TOPK || m->act == SAE_ACT_TOPK_RAW;
 
+    if (m->is_transcoder)
+        return err_set(e, ERR_INVALID, "a transcoder: a HUSAI model is an autoencoder");
     if (m->scale != SAE_SCALE_NONE)
         return err_set(e, ERR_INVALID, "its input is scaled by %s: a HUSAI model has no such step",
                        sae_scale_name(m->scale));

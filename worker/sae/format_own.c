@@ -1,7 +1,7 @@
 /* format_own.c - our checkpoints (sae_io.h), and the same tensors as one safetensors file.
  *
  * encoder.weight [d_sae,d_model], encoder.bias, decoder.weight [d_model,d_sae], b_dec; threshold,
- * r_mag and b_mag where the activation has them.  What the numbers mean is told by scalars (.pt) or
+ * r_mag and b_mag where the activation has them; W_skip [d_out,d_model] of a transcoder with a skip.  What the numbers mean is told by scalars (.pt) or
  * metadata (safetensors): `act` and its switches where an import wrote them, else by `arch`, the
  * architecture that was trained.  A new architecture is a row of `archs`.
  */
@@ -34,8 +34,10 @@ static enum err_code meaning(struct sae_model *m, const struct weights *w, struc
 
     if (!arch || strlen(arch) >= SAE_NAME_MAX)
         return err_set(e, ERR_INVALID, "arch: missing: not a checkpoint of saegrid");
-    if (strstr(arch, "transcoder"))
-        return err_set(e, ERR_INVALID, "arch: %s: from one hook to another, not an autoencoder", arch);
+    if (act && !strcmp(act, "topk_skip")) /* before transcoders were read */
+        act = "topk";
+    m->is_transcoder = weights_number(w, "is_transcoder", &v) ? v != 0 : strstr(arch, "transcoder") != NULL;
+    m->has_skip = m->is_transcoder && weights_find(w, "W_skip");
     memcpy(m->arch, arch, strlen(arch) + 1);
     m->seed = weights_number(w, "seed", &v) ? (int64_t)v : -1;
     m->k = weights_number(w, "k", &v) && v >= 1 ? (size_t)v : 0;
@@ -75,17 +77,21 @@ static enum err_code read_weights(struct sae_model *m, const struct weights *w, 
 {
     struct sae_model shape = {0};
 
-    if (meaning(&shape, w, e) ||
-        weights_shape(w, "encoder.weight", &shape.f, &shape.d, e))
+    size_t n_features;
+
+    if (meaning(&shape, w, e) || weights_shape(w, "encoder.weight", &shape.f, &shape.d, e) ||
+        (shape.is_transcoder && weights_shape(w, "decoder.weight", &shape.o, &n_features, e)))
         return e->code;
     if (shape.act != SAE_ACT_TOPK && shape.act != SAE_ACT_TOPK_RAW)
         shape.k = 0;
     if (sae_model_new(m, &shape, e) ||
         weights_matrix(w, "encoder.weight", m->enc, m->f, m->d, false, e) ||
-        weights_matrix(w, "decoder.weight", m->dir, m->d, m->f, true, e) ||
+        weights_matrix(w, "decoder.weight", m->dir, m->o, m->f, true, e) ||
         weights_vector(w, "encoder.bias", m->b_enc, m->f, e))
         return e->code;
-    if (weights_find(w, "b_dec") && weights_vector(w, "b_dec", m->b_dec, m->d, e))
+    if (weights_find(w, "b_dec") && weights_vector(w, "b_dec", m->b_dec, m->o, e))
+        return e->code;
+    if (m->has_skip && weights_matrix(w, "W_skip", m->skip, m->o, m->d, false, e))
         return e->code;
     if (m->act == SAE_ACT_JUMPRELU && thresholds(m, w, e))
         return e->code;
@@ -158,45 +164,60 @@ static enum err_code read_file(struct sae_model *m, const char *path,
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* The tensors as float32 in `x`, which holds 2fd + 4f + d numbers; returns how many. */
-static size_t tensors(struct st_tensor t[7], float *x, const struct sae_model *m)
+enum { TENSORS_MAX = 8 };
+
+static size_t n_floats(const struct sae_model *m)
 {
-    int64_t d = (int64_t)m->d, f = (int64_t)m->f;
+    return (m->f + (m->skip ? m->o : 0)) * m->d + m->f * m->o + 4 * m->f + m->o;
+}
+
+static void to_floats(float *to, const real *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (float)from[i];
+}
+
+/* The tensors as float32 in `x` [n_floats()]; returns how many. */
+static size_t tensors(struct st_tensor t[TENSORS_MAX], float *x, const struct sae_model *m)
+{
+    int64_t d = (int64_t)m->d, f = (int64_t)m->f, o = (int64_t)m->o;
     const struct {
         const char *name;
         const real *from;
-        int64_t n;
+        int64_t rows, cols;  /* cols 0: a vector */
         bool is_wanted;
-    } vectors[] = {
-        {"encoder.bias", m->b_enc, f, true},
-        {"b_dec", m->b_dec, d, true},
-        {"threshold", m->threshold, f, m->act == SAE_ACT_JUMPRELU},
-        {"r_mag", m->r_mag, f, m->act == SAE_ACT_GATED},
-        {"b_mag", m->b_mag, f, m->act == SAE_ACT_GATED},
+    } rows[] = {
+        {"encoder.weight", m->enc, f, d, true},
+        {"encoder.bias", m->b_enc, f, 0, true},
+        {"b_dec", m->b_dec, o, 0, true},
+        {"threshold", m->threshold, f, 0, m->act == SAE_ACT_JUMPRELU},
+        {"r_mag", m->r_mag, f, 0, m->act == SAE_ACT_GATED},
+        {"b_mag", m->b_mag, f, 0, m->act == SAE_ACT_GATED},
+        {"W_skip", m->skip, o, d, m->skip != NULL},
     };
     size_t n = 0;
 
     for (size_t i = 0; i < m->f; i++)
-        for (size_t j = 0; j < m->d; j++) {
-            x[i * m->d + j] = (float)m->enc[i * m->d + j];
-            x[m->f * m->d + j * m->f + i] = (float)m->dir[i * m->d + j];
-        }
-    t[n++] = (struct st_tensor){"encoder.weight", ST_F32, 2, {f, d}, x};
-    t[n++] = (struct st_tensor){"decoder.weight", ST_F32, 2, {d, f}, x + m->f * m->d};
-    x += 2 * m->f * m->d;
-    for (size_t v = 0; v < ARRAY_LEN(vectors); v++) {
-        if (!vectors[v].is_wanted)
+        for (size_t j = 0; j < m->o; j++)
+            x[j * m->f + i] = (float)m->dir[i * m->o + j];
+    t[n++] = (struct st_tensor){"decoder.weight", ST_F32, 2, {o, f}, x};
+    x += m->f * m->o;
+    for (size_t v = 0; v < ARRAY_LEN(rows); v++) {
+        size_t len = (size_t)(rows[v].cols ? rows[v].rows * rows[v].cols : rows[v].rows);
+
+        if (!rows[v].is_wanted)
             continue;
-        t[n++] = (struct st_tensor){vectors[v].name, ST_F32, 1, {vectors[v].n}, x};
-        for (int64_t i = 0; i < vectors[v].n; i++)
-            *x++ = (float)vectors[v].from[i];
+        t[n++] = (struct st_tensor){rows[v].name, ST_F32, rows[v].cols ? 2 : 1,
+                                    {rows[v].rows, rows[v].cols}, x};
+        to_floats(x, rows[v].from, len);
+        x += len;
     }
     return n;
 }
 
 static float *room(const struct sae_model *m, struct err *e)
 {
-    float *x = malloc((2 * m->f * m->d + 4 * m->f + m->d) * sizeof *x);
+    float *x = malloc(n_floats(m) * sizeof *x);
 
     if (!x)
         err_set(e, ERR_NOMEM, "out of memory");
@@ -206,8 +227,8 @@ static float *room(const struct sae_model *m, struct err *e)
 static enum err_code write_pt(struct sae_model *m, const char *path,
                               const struct sae_format_opts *o, struct err *e)
 {
-    struct st_tensor t[7];
-    struct pt_tensor p[7];
+    struct st_tensor t[TENSORS_MAX];
+    struct pt_tensor p[TENSORS_MAX];
     float *x = room(m, e);
     enum err_code rc;
 
@@ -223,6 +244,7 @@ static enum err_code write_pt(struct sae_model *m, const char *path,
         {.name = "act", .type = PT_TEXT, .s = sae_act_name(m->act)},
         {.name = "is_centred", .type = PT_TRUTH, .i = m->is_centred},
         {.name = "is_rescaled", .type = PT_TRUTH, .i = m->is_rescaled},
+        {.name = "is_transcoder", .type = PT_TRUTH, .i = m->is_transcoder},
         {.name = "scale", .type = PT_TEXT, .s = sae_scale_name(m->scale)},
         {.name = "k", .type = PT_INT, .i = (int64_t)m->k},
         {.name = "d_sae", .type = PT_INT, .i = (int64_t)m->f},
@@ -239,7 +261,7 @@ static enum err_code write_safetensors(struct sae_model *m, const char *path,
                                        const struct sae_format_opts *o, struct err *e)
 {
     char k[24], seed[24];
-    struct st_tensor t[7];
+    struct st_tensor t[TENSORS_MAX];
     float *x = room(m, e);
     enum err_code rc;
 
@@ -254,6 +276,7 @@ static enum err_code write_safetensors(struct sae_model *m, const char *path,
         {"act", sae_act_name(m->act)},
         {"is_centred", m->is_centred ? "1" : "0"},
         {"is_rescaled", m->is_rescaled ? "1" : "0"},
+        {"is_transcoder", m->is_transcoder ? "1" : "0"},
         {"scale", sae_scale_name(m->scale)},
         {"k", k},
         {"seed", seed},

@@ -1,7 +1,8 @@
 /* format_saelens.c - SAELens folders, read and written in their 6.x form.
  *
  * `architecture` and the tensors decide the model; BatchTopK and Matryoshka are training-only there
- * and come and go as jumprelu with a constant threshold.  expected_average_only_in means nothing at
+ * and come and go as jumprelu with a constant threshold.  Transcoders there are relu or jumprelu, with
+ * or without a skip; one of k largest has no counterpart.  expected_average_only_in means nothing at
  * inference: its factor has been folded.  What would change results and has no counterpart here
  * (hook_z reshaping, whitening) is refused.
  */
@@ -22,11 +23,16 @@ enum { CFG_MAX = 16 << 20 };
 static const struct {
     const char *name;
     enum sae_act act;
+    bool is_transcoder, has_skip;
 } architectures[] = {
-    {"standard", SAE_ACT_RELU},
-    {"topk", SAE_ACT_TOPK},
-    {"jumprelu", SAE_ACT_JUMPRELU},
-    {"gated", SAE_ACT_GATED},
+    {"standard", SAE_ACT_RELU, false, false},
+    {"topk", SAE_ACT_TOPK, false, false},
+    {"jumprelu", SAE_ACT_JUMPRELU, false, false},
+    {"gated", SAE_ACT_GATED, false, false},
+    {"transcoder", SAE_ACT_RELU, true, false},
+    {"skip_transcoder", SAE_ACT_RELU, true, true},
+    {"jumprelu_transcoder", SAE_ACT_JUMPRELU, true, false},
+    {"jumprelu_skip_transcoder", SAE_ACT_JUMPRELU, true, true},
 };
 
 static bool matches(const char *path)
@@ -78,11 +84,14 @@ static enum err_code read_act(struct sae_model *m, const struct json *cfg, struc
     copy_name(m->arch, arch);
     m->act = SAE_ACT_COUNT;
     for (size_t i = 0; i < ARRAY_LEN(architectures); i++)
-        if (!strcmp(architectures[i].name, arch))
+        if (!strcmp(architectures[i].name, arch)) {
             m->act = architectures[i].act;
+            m->is_transcoder = architectures[i].is_transcoder;
+            m->has_skip = architectures[i].has_skip;
+        }
     if (m->act == SAE_ACT_COUNT)
         return err_set(e, ERR_INVALID, CFG_FILE ": architecture: %.60s is not read here; standard, topk, "
-                       "jumprelu and gated are", arch);
+                       "jumprelu, gated and transcoders are", arch);
     if (fn && strcmp(fn, "relu") && strcmp(fn, "topk"))
         return err_set(e, ERR_INVALID, CFG_FILE ": activation_fn: %.60s is not read here", fn);
     if (m->act == SAE_ACT_TOPK && (!json_i64(k, &n) || n < 1))
@@ -128,7 +137,10 @@ static enum err_code read_cfg(struct sae_model *m, const struct json *cfg, struc
         read_scale(m, cfg, e))
         return e->code;
     m->is_rescaled = m->is_rescaled && m->act == SAE_ACT_TOPK;
-    return ERR_OK;
+    if (!m->is_transcoder)
+        return ERR_OK;
+    copy_name(m->hook_out, json_str(json_get(meta, "hook_name_out")));
+    return get_size(cfg, "d_out", &m->o, e);
 }
 
 static enum err_code read_weights(struct sae_model *m, const char *path, struct err *e)
@@ -141,9 +153,11 @@ static enum err_code read_weights(struct sae_model *m, const char *path, struct 
         return rc;
     rc = weights_matrix(&w, "W_enc", m->enc, m->d, m->f, true, e);
     if (!rc)
-        rc = weights_matrix(&w, "W_dec", m->dir, m->f, m->d, false, e);
+        rc = weights_matrix(&w, "W_dec", m->dir, m->f, m->o, false, e);
     if (!rc)
-        rc = weights_vector(&w, "b_dec", m->b_dec, m->d, e);
+        rc = weights_vector(&w, "b_dec", m->b_dec, m->o, e);
+    if (!rc && m->skip)
+        rc = weights_matrix(&w, "W_skip", m->skip, m->o, m->d, false, e);
     if (!rc)
         rc = weights_vector(&w, is_gated ? "b_gate" : "b_enc", m->b_enc, m->f, e);
     if (!rc && m->act == SAE_ACT_JUMPRELU)
@@ -191,6 +205,8 @@ static void put_cfg(struct buf *out, const struct sae_model *m, const char *arch
     jw_key(&w, "architecture"), jw_str(&w, arch);
     jw_key(&w, "d_in"), jw_i64(&w, (int64_t)m->d);
     jw_key(&w, "d_sae"), jw_i64(&w, (int64_t)m->f);
+    if (m->is_transcoder)
+        jw_key(&w, "d_out"), jw_i64(&w, (int64_t)m->o);
     if (m->act == SAE_ACT_TOPK || m->act == SAE_ACT_TOPK_RAW) {
         jw_key(&w, "k"), jw_i64(&w, (int64_t)m->k);
         jw_key(&w, "rescale_acts_by_decoder_norm"), jw_bool(&w, m->is_rescaled);
@@ -208,6 +224,8 @@ static void put_cfg(struct buf *out, const struct sae_model *m, const char *arch
         jw_key(&w, "model_name"), jw_str(&w, m->model);
     if (*m->hook)
         jw_key(&w, "hook_name"), jw_str(&w, m->hook);
+    if (*m->hook_out)
+        jw_key(&w, "hook_name_out"), jw_str(&w, m->hook_out);
     jw_key(&w, "trained_by"), jw_str(&w, "saegrid");
     jw_key(&w, "trained_as"), jw_str(&w, m->arch);
     jw_close(&w, '}');
@@ -215,30 +233,29 @@ static void put_cfg(struct buf *out, const struct sae_model *m, const char *arch
     buf_char(out, '\n');
 }
 
-/* float32 copies of the arrays in the layout of the format, in one allocation. */
-static float *layout(const struct sae_model *m, size_t at[8])
+/* float32 copies of the arrays in the layout of the format, in one allocation; at: where each is. */
+enum { AT_ENC, AT_DEC, AT_B_ENC, AT_B_DEC, AT_THRESHOLD, AT_R_MAG, AT_B_MAG, AT_SKIP, AT_N };
+
+static float *layout(const struct sae_model *m, size_t at[AT_N])
 {
-    size_t d = m->d, f = m->f, n = 0;
+    size_t d = m->d, f = m->f, o = m->o, n = f * d;
     const struct {
         const real *x;
         size_t n;
-    } vectors[] = {{m->b_enc, f}, {m->b_dec, d}, {m->threshold, f}, {m->r_mag, f}, {m->b_mag, f}};
-    float *out = malloc((2 * f * d + 4 * f + d) * sizeof *out);
+    } plain[] = {{m->dir, f * o},  {m->b_enc, f}, {m->b_dec, o}, {m->threshold, f},
+                 {m->r_mag, f},    {m->b_mag, f}, {m->skip, m->skip ? o * d : 0}};
+    float *out = malloc((f * d + f * o + 4 * f + o + o * d) * sizeof *out);
 
     if (!out)
         return NULL;
+    at[AT_ENC] = 0;
     for (size_t i = 0; i < f; i++)
-        for (size_t j = 0; j < d; j++) {
+        for (size_t j = 0; j < d; j++)
             out[j * f + i] = (float)m->enc[i * d + j];
-            out[f * d + i * d + j] = (float)m->dir[i * d + j];
-        }
-    at[0] = 0;
-    at[1] = f * d;
-    n = 2 * f * d;
-    for (size_t v = 0; v < ARRAY_LEN(vectors); v++) {
-        at[2 + v] = n;
-        for (size_t i = 0; i < vectors[v].n; i++)
-            out[n++] = (float)vectors[v].x[i];
+    for (size_t v = 0; v < ARRAY_LEN(plain); v++) {
+        at[AT_DEC + v] = n;
+        for (size_t i = 0; i < plain[v].n; i++)
+            out[n++] = (float)plain[v].x[i];
     }
     return out;
 }
@@ -246,43 +263,50 @@ static float *layout(const struct sae_model *m, size_t at[8])
 static enum err_code write_weights(const struct sae_model *m, const char *path, struct err *e)
 {
     bool is_gated = m->act == SAE_ACT_GATED;
-    int64_t d = (int64_t)m->d, f = (int64_t)m->f;
-    size_t at[8], n = 4;
+    int64_t d = (int64_t)m->d, f = (int64_t)m->f, o = (int64_t)m->o;
+    size_t at[AT_N], n = 4;
     float *x = layout(m, at);
     enum err_code rc;
 
     if (!x)
         return err_set(e, ERR_NOMEM, "out of memory");
-    struct st_tensor t[6] = {
-        {"W_enc", ST_F32, 2, {d, f}, x + at[0]},
-        {"W_dec", ST_F32, 2, {f, d}, x + at[1]},
-        {is_gated ? "b_gate" : "b_enc", ST_F32, 1, {f}, x + at[2]},
-        {"b_dec", ST_F32, 1, {d}, x + at[3]},
+    struct st_tensor t[AT_N] = {
+        {"W_enc", ST_F32, 2, {d, f}, x + at[AT_ENC]},
+        {"W_dec", ST_F32, 2, {f, o}, x + at[AT_DEC]},
+        {is_gated ? "b_gate" : "b_enc", ST_F32, 1, {f}, x + at[AT_B_ENC]},
+        {"b_dec", ST_F32, 1, {o}, x + at[AT_B_DEC]},
     };
     if (m->act == SAE_ACT_JUMPRELU)
-        t[n++] = (struct st_tensor){"threshold", ST_F32, 1, {f}, x + at[4]};
+        t[n++] = (struct st_tensor){"threshold", ST_F32, 1, {f}, x + at[AT_THRESHOLD]};
     if (is_gated) {
-        t[n++] = (struct st_tensor){"r_mag", ST_F32, 1, {f}, x + at[5]};
-        t[n++] = (struct st_tensor){"b_mag", ST_F32, 1, {f}, x + at[6]};
+        t[n++] = (struct st_tensor){"r_mag", ST_F32, 1, {f}, x + at[AT_R_MAG]};
+        t[n++] = (struct st_tensor){"b_mag", ST_F32, 1, {f}, x + at[AT_B_MAG]};
     }
+    if (m->skip)
+        t[n++] = (struct st_tensor){"W_skip", ST_F32, 2, {o, d}, x + at[AT_SKIP]};
     rc = st_write(path, t, n, NULL, 0, e);
     free(x);
     return rc;
 }
 
-static enum err_code choose(struct sae_model *m, const char **arch, bool is_approximate,
+static enum err_code choose(const struct sae_model *m, const char **arch, bool is_approximate,
                             struct err *e)
 {
-    if (m->act == SAE_ACT_LINEAR)
-        return err_set(e, ERR_INVALID, "a linear SAE has no counterpart there");
-    if (m->act == SAE_ACT_TOPK_RAW && !is_approximate)
+    bool is_raw = m->act == SAE_ACT_TOPK_RAW;
+
+    *arch = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(architectures); i++)
+        if (architectures[i].act == (is_raw ? SAE_ACT_TOPK : m->act) &&
+            architectures[i].is_transcoder == m->is_transcoder &&
+            architectures[i].has_skip == m->has_skip)
+            *arch = architectures[i].name;
+    if (!*arch)
+        return err_set(e, ERR_INVALID, "a %s %s has no counterpart there", sae_act_name(m->act),
+                       m->is_transcoder ? "transcoder" : "SAE");
+    if (is_raw && !is_approximate)
         return err_set(e, ERR_INVALID,
                        "HUSAI's TopK keeps negative activations and theirs does not; --approximate "
                        "writes it as topk, which clips them at 0");
-    *arch = "topk";
-    for (size_t i = 0; i < ARRAY_LEN(architectures); i++)
-        if (architectures[i].act == m->act)
-            *arch = architectures[i].name;
     return ERR_OK;
 }
 

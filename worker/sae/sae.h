@@ -69,6 +69,7 @@ struct sae_work {
     real *xhat_aux, *g_aux; /* [n,o] gate: its reconstruction, gradient; AuxK: of the residual */
     real *prefix_g;         /* [prefixes,n,o] gradient of each x_hat */
     double *db_dec;         /* [d] */
+    const real *add_enc, *add_dec; /* [f,d], [f,o] or NULL: gradients from outside (jacobian.h) */
     real *dz_sum;           /* [f] sum over rows of dL/dz */
     uint32_t *pair_n, *pair_id; /* [f] rows on which another feature is active too; which */
     uint32_t *dead;         /* [n_dead] at the start of the step */
@@ -115,6 +116,11 @@ void sae_backward(struct sae *s, struct sae_work *w);
 const char *sae_step(struct sae *s, struct sae_work *w, const real *x, size_t n, double lr);
 const char *sae_step_to(struct sae *s, struct sae_work *w, const real *x, const real *target,
                         size_t n, double lr);
+
+/* The rest of a step after sae_backward(), gradients times `scale`: for losses that couple SAEs. */
+void sae_update(struct sae *s, struct sae_work *w, double lr, double scale);
+/* Which term of the last forward pass is not finite. */
+const char *sae_not_finite(const struct sae_work *w);
 
 double sae_cos_init(const struct sae *s); /* mean_f |cos(d_f, d_f at initialisation)| */
 bool sae_is_finite(const struct sae *s);

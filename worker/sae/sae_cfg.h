@@ -97,6 +97,8 @@ struct sae_arch {
     bool is_nested;          /* the error is that of prefixes of the features */
     bool has_gate;           /* a second reconstruction, from relu(z) */
     bool has_skip;           /* x_hat += W_skip x */
+    bool is_transcoder;      /* made for rows of another hook as its target */
+    bool is_pair;            /* two of them, at two hooks, coupled by jacobian.h */
     bool is_one_matrix;      /* d_f = scale_f w_f */
     bool has_frozen_bias;    /* b_enc is not trained by gradients */
     unsigned params;         /* of [f]: bits 1 << SAE_LOG_THETA and the like */

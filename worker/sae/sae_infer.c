@@ -25,7 +25,8 @@ size_t sae_infer_bytes(const struct sae_model *m, size_t n_max)
 {
     size_t k = is_topk(m) ? m->k : 0, f = is_topk(m) ? m->f : 0;
 
-    return 2 * arena_need(n_max * m->d, sizeof(real)) + arena_need(n_max * m->f, sizeof(real)) +
+    return arena_need(n_max * m->d, sizeof(real)) + arena_need(n_max * m->o, sizeof(real)) +
+           arena_need(n_max * m->f, sizeof(real)) +
            arena_need(m->f, sizeof(real)) + 2 * arena_need(n_max, sizeof(real)) +
            arena_need(k, sizeof(uint32_t)) + arena_need(k, sizeof(real)) +
            arena_need(f, sizeof(real)) + arena_need(f, sizeof(topk_key)) +
@@ -38,7 +39,7 @@ void sae_infer_new(struct sae_infer *w, const struct sae_model *m, size_t n_max,
 
     *w = (struct sae_infer){.m = m, .n_max = n_max};
     w->u = arena_new(a, real, n_max * m->d);
-    w->xhat = arena_new(a, real, n_max * m->d);
+    w->xhat = arena_new(a, real, n_max * m->o);
     w->a = arena_new(a, real, n_max * m->f);
     w->norm = arena_new(a, real, m->f);
     w->mean = arena_new(a, real, n_max);
@@ -150,24 +151,27 @@ static bool encode(struct sae_infer *w)
 static void decode(struct sae_infer *w)
 {
     const struct sae_model *m = w->m;
+    size_t o = m->o;
 
     for (size_t r = 0; r < w->n; r++) {
-        real *out = w->xhat + r * m->d;
+        real *out = w->xhat + r * o;
 
-        memcpy(out, m->b_dec, m->d * sizeof *out);
+        memcpy(out, m->b_dec, o * sizeof *out);
         for (size_t i = 0; i < m->f && m->act != SAE_ACT_LINEAR; i++) {
             real a = w->a[r * m->f + i];
 
             if (a != 0)
-                vec_axpy(out, m->dir + i * m->d,
-                         m->is_rescaled && w->norm[i] > 0 ? a / w->norm[i] : a, m->d);
+                vec_axpy(out, m->dir + i * o,
+                         m->is_rescaled && w->norm[i] > 0 ? a / w->norm[i] : a, o);
         }
     }
     if (m->act == SAE_ACT_LINEAR) /* nothing is zero */
-        mm_nn(w->xhat, w->a, m->dir, w->n, m->d, m->f, 1, 1);
+        mm_nn(w->xhat, w->a, m->dir, w->n, o, m->f, 1, 1);
+    if (m->skip) /* a transcoder: u = x */
+        mm_nt(w->xhat, w->u, m->skip, w->n, o, m->d, 1, 1);
     for (size_t r = 0; m->scale != SAE_SCALE_NONE && r < w->n; r++)
-        for (size_t i = 0; i < m->d; i++)
-            w->xhat[r * m->d + i] = w->xhat[r * m->d + i] * w->sd[r] + w->mean[r];
+        for (size_t i = 0; i < o; i++)
+            w->xhat[r * o + i] = w->xhat[r * o + i] * w->sd[r] + w->mean[r];
 }
 
 bool sae_infer_run(struct sae_infer *w, const float *x, size_t n)

@@ -27,8 +27,6 @@
 /* How activations come from z once training is over. */
 static const char *act_name(const struct sae_arch *a)
 {
-    if (a->has_skip)
-        return "topk_skip";
     if (a->select == SAE_SELECT_ROW)
         return a->has_relu ? "topk" : "topk_raw";
     return a->select == SAE_SELECT_BATCH || a->params >> SAE_LOG_THETA & 1 ? "jumprelu"
@@ -67,6 +65,7 @@ static enum err_code write_all(const char *path, const struct sae *s, const stru
     real *columns = room, *enc = columns + f * o, *theta = enc + f * d, *b_dec = theta + f;
     real in = (real)about->factor, out = (real)(1 / about->factor);
     struct saver v = {.n = 0};
+    bool is_transcoder = c->arch->is_transcoder || o != d || about->has_target;
 
     TRANSPOSE(columns, s->p[SAE_DECODER].data, f, o);
     memcpy(enc, s->p[SAE_ENCODER].data, f * d * sizeof *enc);
@@ -92,6 +91,7 @@ static enum err_code write_all(const char *path, const struct sae *s, const stru
         {.name = "arch", .type = PT_TEXT, .s = c->arch->name},
         {.name = "act", .type = PT_TEXT, .s = act_name(c->arch)},
         {.name = "is_centred", .type = PT_TRUTH, .i = c->arch->is_centred},
+        {.name = "is_transcoder", .type = PT_TRUTH, .i = is_transcoder},
         {.name = "scale", .type = PT_TEXT, .s = about->scale},
         {.name = "k", .type = PT_INT, .i = (int64_t)c->k},
         {.name = "d_sae", .type = PT_INT, .i = (int64_t)f},

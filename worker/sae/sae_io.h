@@ -7,7 +7,8 @@
  * and the scalars
  *   arch, k, d_sae, d_model, seed, step, layout
  *   act         a = act(z): topk (of ReLU), topk_raw, relu, jumprelu (z where > threshold), gated,
- *               linear; topk_skip: topk and W_skip x
+ *               linear; and W_skip x, where the file has one
+ *   is_transcoder  x_hat is of another hook than x
  *   is_centred  z = W (x - b_dec) + encoder.bias, else W x + encoder.bias
  *   scale       what is done to a row x before, and undone after: none, constant_norm_rescale,
  *               layer_norm (sae_input.h); scalar normalisations are folded into the weights
@@ -24,6 +25,7 @@
 
 struct sae_about {
     int64_t seed, step;
+    bool has_target;   /* trained on rows of another matrix */
     const char *scale; /* as sae_input_saved_as() says */
     double factor;     /* the weights are for factor * x; saved, they are for x */
 };

@@ -1,12 +1,13 @@
 /* sae_model.h - an SAE as it is used, whoever trained it: what all file formats meet in.
  *
- * Shapes: d = d_model, f = d_sae.  Encoder and decoder are [f,d]: row i is feature i, whatever the
- * layout of the file was (formats state theirs; nothing is inferred from a shape).  For a row x
+ * Shapes: d = d_model, o = dims of what is predicted (d but for transcoders), f = d_sae.  Encoder and
+ * decoder are [f,d] and [f,o]: row i is feature i, whatever the layout of the file was (formats state
+ * theirs; nothing is inferred from a shape).  For a row x
  *
  *   s = in(x)                      by `scale`, see below
  *   u = s - b_dec                  where `is_centred`, else u = s
  *   z = W u + b_enc
- *   a = act(z);  x_hat = out(sum_f a_f d_f + b_dec)
+ *   a = act(z);  x_hat = out(sum_f a_f d_f + b_dec)          + W_skip x, where there is a skip
  *
  *   LINEAR    a = z                RELU      a = max(z, 0)
  *   TOPK      the k largest z, then max(., 0); `is_rescaled`: of z_f |d_f|, decoded along d_f/|d_f|
@@ -47,15 +48,20 @@ struct sae_model {
     enum sae_act act;
     enum sae_scale scale;
     bool is_centred, is_rescaled;
+    bool is_transcoder;      /* predicts rows of another hook; never centred or scaled */
+    bool has_skip;
     size_t d, f, k;          /* k of TOPK and TOPK_RAW, else 0 */
-    real *enc, *dir;         /* [f,d] */
+    size_t o;                /* in a shape 0: d */
+    real *enc, *dir;         /* [f,d], [f,o] */
     real *b_enc;             /* [f] */
-    real *b_dec;             /* [d], zero if there is none */
+    real *b_dec;             /* [o], zero if there is none */
+    real *skip;              /* [o,d] W_skip; of has_skip only */
     real *threshold;         /* [f] of JUMPRELU, else zero */
     real *r_mag, *b_mag;     /* [f] of GATED, else zero */
     int64_t seed;            /* -1: the file does not say */
     char arch[SAE_NAME_MAX]; /* as its trainer called it */
     char model[SAE_NAME_MAX], hook[SAE_NAME_MAX]; /* where its activations come from; "" unknown */
+    char hook_out[SAE_NAME_MAX]; /* of a transcoder's target */
     real *memory;
 };
 
@@ -63,7 +69,7 @@ struct sae_model {
 MUST_CHECK enum err_code sae_model_new(struct sae_model *m, const struct sae_model *shape,
                                        struct err *e);
 void sae_model_free(struct sae_model *m); /* no-op after a failed new */
-/* Finite, k in [1, f], thresholds not below 0. */
+/* Finite, k in [1, f], thresholds not below 0, what a transcoder cannot be. */
 MUST_CHECK enum err_code sae_model_check(const struct sae_model *m, struct err *e);
 
 /* Exact rewritings: the reconstruction stays, up to rounding. */
@@ -78,7 +84,7 @@ double sae_model_norm(const struct sae_model *m, size_t f); /* |d_f| */
 struct sae_infer {
     const struct sae_model *m;
     size_t n_max, n;
-    real *u, *xhat;          /* [n,d] */
+    real *u, *xhat;          /* [n,d], [n,o] */
     real *a;                 /* [n,f] activations */
     real *norm;              /* [f] |d_f|; of is_rescaled only */
     real *mean, *sd;         /* [n] of the input scaling */
@@ -88,6 +94,6 @@ struct sae_infer {
 };
 size_t sae_infer_bytes(const struct sae_model *m, size_t n_max);
 void sae_infer_new(struct sae_infer *w, const struct sae_model *m, size_t n_max, struct arena *a);
-/* x [n,d], n <= n_max, to w->a and w->xhat.  False: a pre-activation is not finite. */
+/* x [n,d], n <= n_max, to w->a and w->xhat [n,o].  False: a pre-activation is not finite. */
 bool sae_infer_run(struct sae_infer *w, const float *x, size_t n);
 size_t sae_infer_rows(const struct sae_model *m, size_t n_rows); /* a good n_max */

@@ -190,13 +190,17 @@ static void project(struct sae *s, size_t f)
 static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
 {
     const struct sae_arch *arch = s->cfg.arch;
-    size_t d = s->cfg.d;
+    size_t d = s->cfg.d, o = sae_out(&s->cfg);
 
     (w->is_dense ? columns_backward_dense : lists_backward)(s, w, f0, f1);
     auxk_backward(s, w, f0, f1);
     if (s->cfg.jacobian > 0)
         pairs_backward(s, w, f0, f1);
     pull_backward(s, w, f0, f1);
+    if (w->add_enc)
+        vec_axpy(s->p[SAE_ENCODER].grad + f0 * d, w->add_enc + f0 * d, 1, (f1 - f0) * d);
+    if (w->add_dec)
+        vec_axpy(s->p[SAE_DECODER].grad + f0 * o, w->add_dec + f0 * o, 1, (f1 - f0) * o);
     for (size_t f = f0; f < f1; f++) {
         if (!arch->has_gate)
             s->p[SAE_B_ENC].grad[f] = w->dz_sum[f];
@@ -278,7 +282,7 @@ static void observe(struct sae *s, const struct sae_work *w)
     s->theta += rate * (w->least_kept - s->theta);
 }
 
-static const char *not_finite(const struct sae_work *w)
+const char *sae_not_finite(const struct sae_work *w)
 {
     return isnan(w->recon) && isnan(w->penalty) ? "pre-activations"
            : !isfinite(w->recon)                ? "reconstruction"
@@ -287,42 +291,54 @@ static const char *not_finite(const struct sae_work *w)
                                                 : "penalty";
 }
 
+/* Parameters that do not belong to one feature, and what is learnt beside gradients. */
+static void update_rest(struct sae *s, const struct sae_work *w, const struct adam_coef *c)
+{
+    static const int rest[] = {SAE_B_DEC, SAE_SKIP};
+
+    for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+        if (sae_has(s, rest[i]))
+            adam_range(&s->p[rest[i]], 0, s->p[rest[i]].n, c);
+    if (s->cfg.norm == SAE_NORM_WRONG_AXIS)
+        normalise_wrong_axis(s);
+    observe(s, w);
+}
+
+void sae_update(struct sae *s, struct sae_work *w, double lr, double scale)
+{
+    s->cfg.adam.t++;
+    struct adam_coef c = adam_coef(&s->cfg.adam, lr, scale);
+
+    update_features(s, 0, s->cfg.f, &c);
+    update_rest(s, w, &c);
+}
+
 const char *sae_step_to(struct sae *s, struct sae_work *w, const real *x, const real *target,
                         size_t n, double lr)
 {
     size_t chunk = CHUNK_BYTES / (s->cfg.d * sizeof(real)), f = s->cfg.f;
-    bool is_clipped = s->cfg.clip > 0;
-    double scale = 1;
 
     if (!sae_forward_to(s, w, x, target, n))
-        return not_finite(w);
-    if (is_clipped) {
+        return sae_not_finite(w);
+    if (s->cfg.clip > 0) {
         sae_backward(s, w);
-        scale = clip_scale(grads_norm(s->p, s->n_params), s->cfg.clip);
-    } else {
-        backward_begin(s, w);
+        sae_update(s, w, lr, clip_scale(grads_norm(s->p, s->n_params), s->cfg.clip));
+        return NULL;
     }
+    backward_begin(s, w);
     s->cfg.adam.t++;
-    struct adam_coef c = adam_coef(&s->cfg.adam, lr, scale);
+    struct adam_coef c = adam_coef(&s->cfg.adam, lr, 1);
     chunk = chunk == 0 ? 1 : chunk;
     /* pairs read all of both matrices, dense products want whole blocks */
     chunk = s->cfg.jacobian > 0 ? f : w->is_dense && chunk < SAE_BLOCK_F ? SAE_BLOCK_F : chunk;
     for (size_t f0 = 0; f0 < f; f0 += chunk) {
         size_t f1 = f - f0 < chunk ? f : f0 + chunk;
 
-        if (!is_clipped)
-            backward_features(s, w, f0, f1);
+        backward_features(s, w, f0, f1);
         update_features(s, f0, f1, &c);
     }
-    if (!is_clipped)
-        backward_end(s, w);
-    if (sae_has(s, SAE_B_DEC))
-        adam_range(&s->p[SAE_B_DEC], 0, s->p[SAE_B_DEC].n, &c);
-    if (sae_has(s, SAE_SKIP))
-        adam_range(&s->p[SAE_SKIP], 0, s->p[SAE_SKIP].n, &c);
-    if (s->cfg.norm == SAE_NORM_WRONG_AXIS)
-        normalise_wrong_axis(s);
-    observe(s, w);
+    backward_end(s, w);
+    update_rest(s, w, &c);
     return NULL;
 }
 
