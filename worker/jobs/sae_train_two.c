@@ -6,12 +6,14 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/fs.h"
 #include "worker/eval/recon.h"
 #include "worker/jobs/sae_train.h"
 #include "worker/lm/lm_file.h"
+#include "worker/nn/ckpt.h"
 
 enum { META_MAX = 1 << 20 };
 
@@ -46,29 +48,32 @@ static enum err_code read_site(struct train *t, int64_t *layer, struct err *e)
     return rc;
 }
 
-/* A float32 tensor of the block, of n numbers. */
+/* A tensor of the block, of n numbers. */
 static enum err_code tensor(const struct lm_file *f, int64_t layer, const char *name, size_t n,
-                            const float **out, struct err *e)
+                            const struct pt_tensor **out, struct err *e)
 {
-    const struct pt_tensor *t;
     char full[64];
     size_t have = 1;
 
     snprintf(full, sizeof full, "blocks.%" PRId64 ".%s", layer, name);
-    t = pt_find(&f->pt, full);
-    for (int i = 0; t && i < t->n_dims; i++)
-        have *= (size_t)t->shape[i];
-    if (!t || t->dtype != PT_F32 || have != n)
+    *out = pt_find(&f->pt, full);
+    for (int i = 0; *out && i < (*out)->n_dims; i++)
+        have *= (size_t)(*out)->shape[i];
+    if (!*out || ((*out)->dtype != PT_F32 && (*out)->dtype != PT_F64) || have != n)
         return err_set(e, ERR_INVALID, "model: %s: missing, or not of %zu numbers", full, n);
-    *out = t->data;
     return ERR_OK;
+}
+
+static double number(const struct pt_tensor *t, size_t i)
+{
+    return t->dtype == PT_F32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
 }
 
 /* W_in [h,d] and b_in with LN2's gain and bias folded in: z = W_in (x w + b) + b_in. */
 static enum err_code read_mlp(struct train_two *s, struct err *e)
 {
     size_t d = s->mlp.d, h = s->mlp.h;
-    const float *gain, *bias, *w_in, *b_in, *w_out;
+    const struct pt_tensor *gain, *bias, *w_in, *b_in, *w_out;
 
     if (tensor(&s->file, s->layer, "ln2.w", d, &gain, e) ||
         tensor(&s->file, s->layer, "ln2.b", d, &bias, e) ||
@@ -77,16 +82,16 @@ static enum err_code read_mlp(struct train_two *s, struct err *e)
         tensor(&s->file, s->layer, "mlp.W_out", h * d, &w_out, e))
         return e->code;
     for (size_t i = 0; i < h; i++) {
-        double sum = (double)b_in[i];
+        double sum = number(b_in, i);
 
         for (size_t c = 0; c < d; c++) {
-            s->w_in[i * d + c] = (real)((double)w_in[c * h + i] * (double)gain[c]);
-            sum += (double)w_in[c * h + i] * (double)bias[c];
+            s->w_in[i * d + c] = (real)(number(w_in, c * h + i) * number(gain, c));
+            sum += number(w_in, c * h + i) * number(bias, c);
         }
         s->b_in[i] = (real)sum;
     }
     for (size_t i = 0; i < h * d; i++)
-        s->w_out[i] = w_out[i];
+        s->w_out[i] = (real)number(w_out, i);
     return ERR_OK;
 }
 
