@@ -41,7 +41,7 @@ int cmd_export(int argc, char **argv)
     bool is_approximate = false;
     const struct opt rows[] = {
         OPT_STR("format", 'f', &format, "FORMAT",
-                "saelens (default), dictionary_learning, husai, safetensors, saegrid"),
+                "saelens (default), dictionary_learning, husai, safetensors, saegrid; wandb"),
         OPT_FLAG("approximate", 0, &is_approximate,
                  "write the nearest thing where the format cannot say it exactly"),
         OPT_RESULTS(&results),
@@ -51,7 +51,9 @@ int cmd_export(int argc, char **argv)
         "Write the SAE of a run in a file format of another project.  RUN is the beginning of a job's\n"
         "id or run name, or a path: a result folder or any SAE file that `saegrid import` reads.  DEST is\n"
         "a folder (saelens, dictionary_learning) or a file (husai: .pt, safetensors).  What a format\n"
-        "cannot say is refused, never bent; docs/interop.md says what goes where.",
+        "cannot say is refused, never bent; docs/interop.md says what goes where.\n"
+        "wandb takes any finished run: its config, series and metrics become an offline run below DEST,\n"
+        "which `wandb sync` uploads.",
         rows, ARRAY_LEN(rows), 2, 2};
     struct opts_args a;
     struct buf from = {0};

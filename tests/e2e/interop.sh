@@ -17,6 +17,14 @@ expect 0 sg export lens flat.safetensors --format safetensors
 expect 0 sg import dl back.pt
 pass 'there and back'
 
+expect 0 sg export "$run" wb --format wandb
+says 'wb/offline-run-.*/run-[0-9a-f]*\.wandb'
+[ "$(head -c 4 wb/offline-run-*/run-*.wandb)" = ':W&B' ] || fail 'not a log of W&B'
+expect 0 sg export "$SAEGRID_RESULTS"/experiments/one/*data* wb --format wandb   # any kind of run
+expect 65 sg export lens wb --format wandb
+says 'not the folder of a finished run'
+pass 'a run becomes an offline run of W&B'
+
 expect 65 sg export "$run" h.pt --format husai
 says 'decoder bias'
 expect 65 sg export nothing x

@@ -12,6 +12,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/rundir.h"
+#include "worker/runner/wandb_export.h"
 #include "worker/sae/format.h"
 
 enum { JOB_FILE_MAX = 64 << 20 };
@@ -31,6 +32,7 @@ static void help(void)
            "\n");
     for (size_t i = 0; sae_format_at(i); i++)
         printf("  %-20s %s\n", sae_format_at(i)->name, sae_format_at(i)->help);
+    printf("  %-20s %s\n", "wandb", "FROM a result folder: an offline run for `wandb sync`, below TO");
     printf("\n"
            "--from         default auto: what FROM looks like\n"
            "--k, --arch    what a HUSAI file does not say itself\n"
@@ -138,9 +140,24 @@ static void name_origin(struct sae_model *m, const char *dir)
     buf_free(&path);
 }
 
+/* Not a format of SAEs: the whole result. */
+static enum err_code to_wandb(const struct convert *c, struct err *e)
+{
+    struct buf written = {0};
+    enum err_code rc = wandb_export(c->from_path, c->to_path, &written, e);
+
+    if (!rc)
+        printf("%s\n", written.data);
+    buf_free(&written);
+    return rc;
+}
+
 static enum err_code convert(const struct convert *c, struct err *e)
 {
     struct sae_model m;
+
+    if (!strcmp(c->to, "wandb"))
+        return to_wandb(c, e);
     enum err_code rc = sae_format_read(&m, c->from_path, c->from, &c->o, e);
 
     if (rc)

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "worker/runner/pbuf.h"
+
 enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_VERSION = 3, EVENT_SUMMARY = 5 };
+enum { RECORD_HEAD = 12, RECORD_TAIL = 4 }; /* length and checksums around the bytes */
 enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_HISTO = 5 };
 enum { HISTO_MIN = 1, HISTO_MAX, HISTO_NUM, HISTO_SUM, HISTO_SUM_SQUARES, HISTO_LIMIT, HISTO_BUCKET };
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 /* Castagnoli, reflected, bit by bit: event files are small. */
 uint32_t tb_crc32c(const void *data, size_t n)
@@ -29,60 +31,14 @@ static uint32_t masked(const void *data, size_t n)
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-static void put_le(struct buf *b, uint64_t v, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        buf_char(b, (char)(v >> (8 * i)));
-}
-
-static void put_varint(struct buf *b, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        buf_char(b, (char)(v | 0x80));
-    buf_char(b, (char)v);
-}
-
-static void put_tag(struct buf *b, int field, int wire)
-{
-    put_varint(b, (uint64_t)field << 3 | (uint64_t)wire);
-}
-
-static void put_double(struct buf *b, double v)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &v, sizeof bits);
-    put_le(b, bits, 8);
-}
-
-static void put_double_field(struct buf *b, int field, double v)
-{
-    put_tag(b, field, WIRE_64);
-    put_double(b, v);
-}
-
-static void put_bytes(struct buf *b, int field, const char *data, size_t n)
-{
-    put_tag(b, field, WIRE_BYTES);
-    put_varint(b, n);
-    buf_add(b, data, n);
-}
-
-/* Puts and frees a nested message. */
-static void put_message(struct buf *b, int field, struct buf *message)
-{
-    put_bytes(b, field, message->data ? message->data : "", message->len);
-    buf_free(message);
-}
-
 static void put_record(struct buf *out, struct buf *event)
 {
     size_t at = out->len;
 
-    put_le(out, event->len, 8);
-    put_le(out, masked(out->data + at, 8), 4);
+    pb_le(out, event->len, 8);
+    pb_le(out, masked(out->data + at, 8), 4);
     buf_add(out, event->data, event->len);
-    put_le(out, masked(event->data, event->len), 4);
+    pb_le(out, masked(event->data, event->len), 4);
     buf_free(event);
 }
 
@@ -91,8 +47,8 @@ void tb_begin(struct buf *out, double wall_s)
     static const char version[] = "brain.Event:2";
     struct buf event = {0};
 
-    put_double_field(&event, EVENT_WALL_TIME, wall_s);
-    put_bytes(&event, EVENT_VERSION, version, sizeof version - 1);
+    pb_double(&event, EVENT_WALL_TIME, wall_s);
+    pb_bytes(&event, EVENT_VERSION, version, sizeof version - 1);
     put_record(out, &event);
 }
 
@@ -101,33 +57,20 @@ static void put_value(struct buf *out, double wall_s, int64_t step, struct buf *
 {
     struct buf event = {0}, summary = {0};
 
-    put_message(&summary, SUMMARY_VALUE, value);
-    put_double_field(&event, EVENT_WALL_TIME, wall_s);
-    put_tag(&event, EVENT_STEP, WIRE_VARINT);
-    put_varint(&event, (uint64_t)step);
-    put_message(&event, EVENT_SUMMARY, &summary);
+    pb_message(&summary, SUMMARY_VALUE, value);
+    pb_double(&event, EVENT_WALL_TIME, wall_s);
+    pb_varint(&event, EVENT_STEP, (uint64_t)step);
+    pb_message(&event, EVENT_SUMMARY, &summary);
     put_record(out, &event);
 }
 
 void tb_scalar(struct buf *out, double wall_s, int64_t step, const char *tag, double value)
 {
     struct buf v = {0};
-    float single = (float)value;
-    uint32_t bits;
 
-    memcpy(&bits, &single, sizeof bits);
-    put_bytes(&v, VALUE_TAG, tag, strlen(tag));
-    put_tag(&v, VALUE_SIMPLE, WIRE_32);
-    put_le(&v, bits, 4);
+    pb_bytes(&v, VALUE_TAG, tag, strlen(tag));
+    pb_float(&v, VALUE_SIMPLE, (float)value);
     put_value(out, wall_s, step, &v);
-}
-
-static void put_packed(struct buf *b, int field, const double *x, size_t n)
-{
-    put_tag(b, field, WIRE_BYTES);
-    put_varint(b, n * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        put_double(b, x[i]);
 }
 
 void tb_histogram(struct buf *out, double wall_s, int64_t step, const char *tag,
@@ -135,14 +78,63 @@ void tb_histogram(struct buf *out, double wall_s, int64_t step, const char *tag,
 {
     struct buf v = {0}, histo = {0};
 
-    put_double_field(&histo, HISTO_MIN, h->min);
-    put_double_field(&histo, HISTO_MAX, h->max);
-    put_double_field(&histo, HISTO_NUM, h->n);
-    put_double_field(&histo, HISTO_SUM, h->sum);
-    put_double_field(&histo, HISTO_SUM_SQUARES, h->sum_sq);
-    put_packed(&histo, HISTO_LIMIT, h->limits, h->n_bins);
-    put_packed(&histo, HISTO_BUCKET, h->counts, h->n_bins);
-    put_bytes(&v, VALUE_TAG, tag, strlen(tag));
-    put_message(&v, VALUE_HISTO, &histo);
+    pb_double(&histo, HISTO_MIN, h->min);
+    pb_double(&histo, HISTO_MAX, h->max);
+    pb_double(&histo, HISTO_NUM, h->n);
+    pb_double(&histo, HISTO_SUM, h->sum);
+    pb_double(&histo, HISTO_SUM_SQUARES, h->sum_sq);
+    pb_doubles(&histo, HISTO_LIMIT, h->limits, h->n_bins);
+    pb_doubles(&histo, HISTO_BUCKET, h->counts, h->n_bins);
+    pb_bytes(&v, VALUE_TAG, tag, strlen(tag));
+    pb_message(&v, VALUE_HISTO, &histo);
     put_value(out, wall_s, step, &v);
+}
+
+/* --- reading what tb_scalar() wrote -------------------------------------------------------------- */
+
+static uint64_t get_le(const char *p, int bytes)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < bytes; i++)
+        v |= (uint64_t)(unsigned char)p[i] << (8 * i);
+    return v;
+}
+
+/* An event begins with its wall time and its step: a tag and 8 bytes, a tag and a varint. */
+static bool is_of_step(const char *event, size_t n, int64_t step)
+{
+    uint64_t v = 0;
+    int shift = 0;
+
+    if (n < 11 || event[0] != (EVENT_WALL_TIME << 3 | 1) || event[9] != EVENT_STEP << 3)
+        return false;
+    for (size_t i = 10; i < n && shift < 64; i++, shift += 7) {
+        v |= (uint64_t)(event[i] & 0x7f) << shift;
+        if (!(event[i] & 0x80))
+            return v == (uint64_t)step;
+    }
+    return false;
+}
+
+double tb_time_of(const struct buf *events, int64_t step, double otherwise)
+{
+    const char *p = events->data;
+    size_t left = events->len;
+
+    while (left >= RECORD_HEAD + RECORD_TAIL) {
+        uint64_t n = get_le(p, 8), bits;
+        double time;
+
+        if (n > left - RECORD_HEAD - RECORD_TAIL)
+            break;
+        if (is_of_step(p + RECORD_HEAD, n, step)) {
+            bits = get_le(p + RECORD_HEAD + 1, 8);
+            memcpy(&time, &bits, sizeof time);
+            return time;
+        }
+        p += RECORD_HEAD + n + RECORD_TAIL;
+        left -= RECORD_HEAD + n + RECORD_TAIL;
+    }
+    return otherwise;
 }

@@ -22,4 +22,7 @@ void tb_scalar(struct buf *out, double wall_s, int64_t step, const char *tag, do
 void tb_histogram(struct buf *out, double wall_s, int64_t step, const char *tag,
                   const struct tb_histogram *h);
 
+/* When the first point of a step was logged, by an event file of ours; `otherwise` if it has none. */
+double tb_time_of(const struct buf *events, int64_t step, double otherwise);
+
 uint32_t tb_crc32c(const void *data, size_t n);
