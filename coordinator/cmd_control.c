@@ -1,8 +1,6 @@
 /* cmd_control.c - saegrid cancel, pause, resume, priority: orders to a sweep, running or not.
  *
- * The coordinator is the only writer of the manifest: while one holds it, the order is a file
- * that it picks up within a second (control.h).  Otherwise this command takes the lock and does
- * it itself.
+ * Who carries them out is order.h; here is what the words mean.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,10 +11,10 @@
 #include "common/clock.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
-#include "coordinator/control.h"
+#include "coordinator/order.h"
 #include "coordinator/manifest_query.h"
 
-enum { ANSWER_MS = 5000, LOOK_US = 50000, PRIORITY_MAX = 1000 };
+enum { PRIORITY_MAX = 1000 };
 
 /* --- what is meant ------------------------------------------------------------------------ */
 
@@ -120,79 +118,7 @@ static enum err_code resolve(const char *results, const char *text, struct contr
     return rc;
 }
 
-/* --- giving the order --------------------------------------------------------------------- */
-
-static bool has_coordinator(const char *results, struct buf *who)
-{
-    buf_reset(who);
-    query_holder(results, who);
-    return who->len > 0;
-}
-
-static enum err_code do_it_here(const char *results, const struct control_order *o, struct buf *said,
-                                struct err *e)
-{
-    struct manifest *m;
-    enum err_code rc = manifest_open(results, 2000, &m, e);
-
-    if (rc)
-        return rc;
-    rc = control_apply_still(m, o, said, e);
-    manifest_close(m);
-    return rc;
-}
-
-/* Waits for the answer.  ERR_NOT_FOUND: the coordinator has gone, and the order is taken back. */
-static enum err_code wait_for_answer(const char *results, const char *path, struct buf *said, struct err *e)
-{
-    int64_t end = clock_ms(&clock_system) + ANSWER_MS;
-    struct buf who = {0};
-    bool is_ok, has_one;
-    enum err_code rc = ERR_OK;
-
-    while (!(has_one = control_answer(path, &is_ok, said))) {
-        if (!has_coordinator(results, &who) && unlink(path) == 0) {
-            rc = err_set(e, ERR_NOT_FOUND, "the coordinator has gone");
-            break;
-        }
-        if (clock_ms(&clock_system) >= end) {
-            rc = err_set(e, ERR_UNAVAILABLE, "no answer in %d s from %s; it obeys when it looks into %s",
-                         ANSWER_MS / 1000, who.len ? who.data : "the coordinator", path);
-            break;
-        }
-        clock_system.sleep_us(&clock_system, LOOK_US);
-    }
-    if (has_one && !is_ok)
-        rc = err_set(e, ERR_INVALID, "%s", said->data ? said->data : "");
-    buf_free(&who);
-    return rc;
-}
-
-static enum err_code give(const char *results, const char *text, struct control_order *o, struct buf *said,
-                          struct err *e)
-{
-    struct buf path = {0}, who = {0};
-    enum err_code rc = resolve(results, text, o, e);
-
-    o->wall_ms = clock_system.wall_ms(&clock_system);
-    for (int i = 0; !rc && i < 2; i++) {
-        if (!has_coordinator(results, &who)) {
-            rc = do_it_here(results, o, said, e);
-            if (rc != ERR_BUSY)
-                break; /* else one has just begun */
-        }
-        buf_reset(&path);
-        rc = control_put(results, o, &path, e);
-        if (!rc)
-            rc = wait_for_answer(results, path.data, said, e);
-        if (rc != ERR_NOT_FOUND)
-            break;
-        rc = ERR_OK;
-    }
-    buf_free(&path);
-    buf_free(&who);
-    return rc;
-}
+/* --- the command -------------------------------------------------------------------------- */
 
 static int order(const struct opts_cmd *cmd, int argc, char **argv, struct control_order *o)
 {
@@ -215,7 +141,8 @@ static int order(const struct opts_cmd *cmd, int argc, char **argv, struct contr
             err_set(&e, ERR_USAGE, "%s: a priority is a whole number in [-%d, %d]", args.v[1],
                          PRIORITY_MAX, PRIORITY_MAX);
     }
-    if (e.code || give(cmd_results(results), args.n ? args.v[0] : NULL, o, &said, &e)) {
+    if (e.code || resolve(cmd_results(results), args.n ? args.v[0] : NULL, o, &e) ||
+        order_give(cmd_results(results), o, &said, NULL, &e)) {
         rc = cmd_fail(cmd->name, &e);
         buf_free(&said);
     } else {

@@ -2,12 +2,12 @@
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/fix.h"
-#include "coordinator/manifest.h"
 #include "coordinator/manifest_query.h"
+#include "coordinator/order.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "common/clock.h"
 
 static enum err_code find(const char *results, const char *text, int64_t *job, struct err *e)
 {
@@ -20,85 +20,69 @@ static enum err_code find(const char *results, const char *text, int64_t *job, s
     return rc;
 }
 
-static const char go_on[] = "run the sweep again to go on\n";
-
 struct wish {
     const char *fix, *note, *class;
     bool failed;
 };
 
-static enum err_code put_back(struct manifest *m, int64_t job, const char *name, const struct wish *w,
-                              struct buf *out, struct err *e)
+static void fill(struct control_order *o, const struct wish *w)
 {
-    int64_t n, now = clock_system.wall_ms(&clock_system);
-    enum err_code rc = manifest_requeue(m, job, w->fix, w->note, now, &n, e);
+    const char *who = getenv("USER");
 
-    if (!rc)
-        buf_fmt(out, "%s: waits again%s\n", name,
-                n > 1 ? ", and so do jobs that were skipped because of it" : "");
+    *o = (struct control_order){.what = CONTROL_REQUEUE, .target = {w->failed ? TARGET_SWEEP : TARGET_JOB, 0}};
+    snprintf(o->fix, sizeof o->fix, "%s", w->fix ? w->fix : "");
+    snprintf(o->who, sizeof o->who, "%s", who ? who : "unknown");
+    snprintf(o->note, sizeof o->note, "%s", w->note ? w->note : "");
+    snprintf(o->class, sizeof o->class, "%s", w->class ? w->class : "");
+}
+
+static enum err_code give(const char *results, struct control_order *o, struct buf *out, bool *was_live,
+                          struct err *e)
+{
+    enum err_code rc = order_give(results, o, out, was_live, e);
+
+    buf_char(out, '\n');
     return rc;
 }
 
-/* The failed and quarantined jobs of the sweeps (of all, without names), if asked only of a class. */
-static enum err_code list_failed(const char *results, const struct opts_args *args, const struct wish *w,
-                                 struct table *t, struct err *e)
+static enum err_code requeue_failed(const char *results, const char *sweep, const struct wish *w,
+                                    struct buf *out, bool *was_live, struct err *e)
 {
-    static const char sql[] =
-        "SELECT DISTINCT j.id, j.run_name FROM job j JOIN sweep_job sj ON sj.job = j.id JOIN sweep s ON s.id = sj.sweep"
-        " AND s.revision = sj.revision WHERE j.state IN ('failed', 'quarantined') AND (?1 IS NULL OR j.class = ?1)"
-        " AND (?1 IS NOT NULL OR ?3 IS NOT NULL OR j.class IS NOT 'code')"
-        " AND (?2 IS NULL OR s.name = ?2) ORDER BY j.id";
-    const char *sweep = args->n ? args->v[0] : NULL;
+    struct control_order o;
     struct query *q;
-    int64_t id;
     enum err_code rc = query_open(results, &q, e);
 
+    fill(&o, w);
+    snprintf(o.name, sizeof o.name, "%s", sweep ? sweep : "failed jobs");
     if (!rc && sweep)
-        rc = query_sweep(q, sweep, &id, e);
-    if (!rc)
-        rc = query_table(q, t, e, sql, "ttt", w->class, sweep, w->fix);
+        rc = query_sweep(q, sweep, &o.target.id, e);
     query_close(q);
-    return rc;
-}
-
-static enum err_code requeue_failed(const char *results, const struct opts_args *args, const struct wish *w,
-                                    struct buf *out, struct err *e)
-{
-    struct manifest *m = NULL;
-    struct table t = {0};
-    enum err_code rc = list_failed(results, args, w, &t, e);
-
-    if (!rc && t.n_rows)
-        rc = manifest_open(results, 10000, &m, e);
-    for (size_t i = 0; i < t.n_rows && !rc; i++)
-        rc = put_back(m, table_cell(&t, i, 0)->i, table_cell(&t, i, 1)->text, w, out, e);
-    manifest_close(m);
-    if (!rc && t.n_rows)
-        buf_str(out, go_on);
-    else if (!rc)
-        buf_fmt(out, "no job has failed%s%s\n", w->class ? " by class " : "", w->class ? w->class : "");
-    table_free(&t);
-    return rc;
+    return rc ? rc : give(results, &o, out, was_live, e);
 }
 
 static enum err_code requeue_named(const char *results, const struct opts_args *args, const struct wish *w,
-                                   struct buf *out, struct err *e)
+                                   struct buf *out, bool *was_live, struct err *e)
 {
-    struct manifest *m = NULL;
-    int64_t job = 0;
-    enum err_code rc = find(results, args->v[0], &job, e); /* before anything is created */
+    struct control_order o;
+    enum err_code rc = ERR_OK;
 
-    if (!rc)
-        rc = manifest_open(results, 10000, &m, e);
     for (size_t i = 0; i < args->n && !rc; i++) {
-        rc = find(results, args->v[i], &job, e);
+        fill(&o, w);
+        snprintf(o.name, sizeof o.name, "%s", args->v[i]);
+        rc = find(results, args->v[i], &o.target.id, e);
         if (!rc)
-            rc = put_back(m, job, args->v[i], w, out, e);
+            rc = give(results, &o, out, was_live, e);
     }
-    manifest_close(m);
-    if (!rc)
-        buf_str(out, go_on);
     return rc;
+}
+
+/* What the user does next: nothing, if a coordinator runs the sweep that the jobs are of. */
+static void add_hint(bool was_live, struct buf *out)
+{
+    if (out->len && !strncmp(out->data, "no job", 6))
+        return;
+    buf_str(out, was_live ? "the running sweep takes up what belongs to it\n"
+                          : "run the sweep again to go on\n");
 }
 
 static enum err_code check_wish(const struct wish *w, const struct opts_args *args, struct err *e)
@@ -142,19 +126,24 @@ int cmd_requeue(int argc, char **argv)
     };
     const struct opts_cmd cmd = {
         "requeue", "JOB... | --failed [SWEEP]",
-        "Put failed, quarantined, skipped or cancelled jobs back; what was skipped because of them follows.",
+        "Put failed, quarantined, skipped or cancelled jobs back; what was skipped because of them follows.\n"
+        "While the sweep runs, its coordinator does it and goes on with them.",
         rows, ARRAY_LEN(rows), 0, 10000};
     struct opts_args args;
     struct buf out = {0}, commit = {0};
     struct err e = {0};
+    bool was_live = false;
     int rc = 0;
 
     if (!cmd_start(&cmd, argc, argv, &args, &rc))
         return rc;
     results = cmd_results(results);
-    if (check_wish(&w, &args, &e) || check_fix(&w, &commit, &e) || (w.failed ? requeue_failed(results, &args, &w, &out, &e)
-                                               : requeue_named(results, &args, &w, &out, &e)))
+    if (check_wish(&w, &args, &e) || check_fix(&w, &commit, &e) ||
+        (w.failed ? requeue_failed(results, args.n ? args.v[0] : NULL, &w, &out, &was_live, &e)
+                  : requeue_named(results, &args, &w, &out, &was_live, &e)))
         rc = cmd_fail("requeue", &e);
+    else
+        add_hint(was_live, &out);
     if (out.len)
         (void)cmd_put(&out);
     buf_free(&out);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,18 @@
 
 enum { ORDER_MAX = 4096, KEEP_MS = 3600000 };
 
-static const char *const whats[] = {"cancel", "pause", "resume", "priority"};
+static const char *const whats[] = {"cancel", "pause", "resume", "priority", "requeue"};
 static const char *const targets[] = {"job", "stage", "sweep"};
+
+/* Texts of an order: absent is empty. */
+static const struct {
+    const char *key;
+    size_t at, size;
+} texts[] = {
+#define TEXT(key) {#key, offsetof(struct control_order, key), sizeof((struct control_order *)0)->key}
+    TEXT(name), TEXT(fix), TEXT(who), TEXT(note), TEXT(class),
+#undef TEXT
+};
 
 static bool find_name(const char *const *names, size_t n, const char *text, int *out)
 {
@@ -49,8 +60,10 @@ enum err_code control_put(const char *results, const struct control_order *o,
     jw_i64(&w, o->target.id);
     jw_key(&w, "priority");
     jw_i64(&w, o->priority);
-    jw_key(&w, "name");
-    jw_str(&w, o->name);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        jw_key(&w, texts[i].key);
+        jw_str(&w, (const char *)o + texts[i].at);
+    }
     jw_close(&w, '}');
     buf_char(&text, '\n');
     enum err_code rc = fs_replace(path->data, text.data, text.len, e);
@@ -88,14 +101,16 @@ static bool parse(const char *path, struct control_order *o, struct err *e)
 
     if (json_read(path, ORDER_MAX, &root, e))
         return false;
-    const char *name = json_str(json_get(root, "name"));
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const char *text = json_str(json_get(root, texts[i].key));
+        snprintf((char *)o + texts[i].at, texts[i].size, "%s", text ? text : "");
+    }
     bool ok = find_name(whats, ARRAY_LEN(whats), json_str(json_get(root, "what")), &what) &&
               find_name(targets, ARRAY_LEN(targets), json_str(json_get(root, "target")), &type) &&
               json_i64(json_get(root, "id"), &o->target.id) &&
               json_i64(json_get(root, "priority"), &o->priority);
     o->what = (enum control_what)what;
     o->target.type = (enum target_type)type;
-    snprintf(o->name, sizeof o->name, "%s", name ? name : "?");
     json_free(root);
     if (!ok)
         (void)!err_set(e, ERR_INVALID, "%s: not an order of this version", path);

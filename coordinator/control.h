@@ -10,13 +10,14 @@
 #pragma once
 #include "coordinator/manifest.h"
 
-enum control_what { CONTROL_CANCEL, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_PRIORITY };
+enum control_what { CONTROL_CANCEL, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_PRIORITY, CONTROL_REQUEUE };
 
 struct control_order {
     enum control_what what;
-    struct job_target target;     /* PAUSE, RESUME: a sweep */
-    int64_t priority, wall_ms;
+    struct job_target target;     /* PAUSE, RESUME: a sweep; REQUEUE: a job, or (id 0: every) sweep's */
+    int64_t priority, wall_ms;    /* failed jobs */
     char name[256];           /* what the user called it; PAUSE, RESUME: the sweep's name */
+    char fix[80], who[64], note[512], class[16]; /* REQUEUE; "": none */
 };
 
 /* Writes an order; *path is what control_answer asks for. */
@@ -39,5 +40,12 @@ MUST_CHECK enum err_code control_apply_still(struct manifest *m, const struct co
 MUST_CHECK enum err_code control_apply_jobs(struct manifest *m, const struct control_order *o,
                                             const int64_t *ids, size_t n, size_t *n_did,
                                             struct err *e);
+/* REQUEUE: which jobs it means, all of which may go back; *ids is the caller's, also on failure. */
+MUST_CHECK enum err_code control_requeue_ids(struct manifest *m, const struct control_order *o, int64_t **ids,
+                                             size_t *n, struct err *e);
+/* These jobs, which no core knows; *n_did counts those that follow them too. */
+MUST_CHECK enum err_code control_requeue_still(struct manifest *m, const struct control_order *o,
+                                               const int64_t *ids, size_t n, size_t *n_did, struct err *e);
+struct manifest_wish control_wish(const struct control_order *o);
 /* The sentence for both sides: `n` jobs of which `n_ran` were running. */
 void control_say(const struct control_order *o, size_t n, size_t n_ran, struct buf *said);

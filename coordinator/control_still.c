@@ -27,6 +27,13 @@ void control_say(const struct control_order *o, size_t n, size_t n_ran, struct b
     case CONTROL_PRIORITY:
         buf_fmt(said, "%s: priority %" PRId64 " for %zu %s that had another", o->name, o->priority, n, jobs);
         break;
+    case CONTROL_REQUEUE:
+        if (n == 0)
+            buf_fmt(said, "no job has failed%s%s", *o->class ? " by class " : "", o->class);
+        else
+            buf_fmt(said, "%s: %zu %s back in the queue%s", o->name, n, jobs,
+                    n > 1 ? ", with those that were skipped because of others" : "");
+        break;
     }
 }
 
@@ -72,11 +79,67 @@ enum err_code control_apply_jobs(struct manifest *m, const struct control_order 
     return rc;
 }
 
+/* --- requeue ------------------------------------------------------------------------------ */
+
+static const char *or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+struct manifest_wish control_wish(const struct control_order *o)
+{
+    return (struct manifest_wish){or_null(o->fix), or_null(o->who), *o->note ? o->note : "put back by hand",
+                                  or_null(o->class)};
+}
+
+enum err_code control_requeue_ids(struct manifest *m, const struct control_order *o, int64_t **ids, size_t *n,
+                                  struct err *e)
+{
+    struct manifest_wish w = control_wish(o);
+    enum err_code rc = o->target.type == TARGET_JOB ? manifest_target(m, &o->target, ids, n, e)
+                                                    : manifest_failed(m, o->target.id, &w, ids, n, e);
+    int64_t epoch;
+
+    for (size_t i = 0; i < *n && !rc; i++)
+        rc = manifest_may_requeue(m, (*ids)[i], &w, &epoch, e);
+    return rc;
+}
+
+enum err_code control_requeue_still(struct manifest *m, const struct control_order *o, const int64_t *ids,
+                                    size_t n, size_t *n_did, struct err *e)
+{
+    struct manifest_wish w = control_wish(o);
+    enum err_code rc = ERR_OK;
+    int64_t n_back;
+
+    *n_did = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = manifest_requeue(m, ids[i], &w, o->wall_ms, &n_back, e);
+        *n_did += (size_t)n_back;
+    }
+    return rc;
+}
+
+static enum err_code apply_to_jobs(struct manifest *m, const struct control_order *o, size_t *n_did,
+                                   struct err *e)
+{
+    bool is_requeue = o->what == CONTROL_REQUEUE;
+    int64_t *ids = NULL;
+    size_t n = 0;
+    enum err_code rc =
+        is_requeue ? control_requeue_ids(m, o, &ids, &n, e) : manifest_target(m, &o->target, &ids, &n, e);
+
+    if (!rc)
+        rc = is_requeue ? control_requeue_still(m, o, ids, n, n_did, e)
+                        : control_apply_jobs(m, o, ids, n, n_did, e);
+    free(ids);
+    return rc;
+}
+
 enum err_code control_apply_still(struct manifest *m, const struct control_order *o, struct buf *said,
                                   struct err *e)
 {
-    int64_t *ids = NULL;
-    size_t n = 0, n_did = 0;
+    size_t n_did = 0;
     enum err_code rc;
 
     if (o->what == CONTROL_PAUSE || o->what == CONTROL_RESUME) {
@@ -84,10 +147,7 @@ enum err_code control_apply_still(struct manifest *m, const struct control_order
                            .rank = -1, .wall_ms = o->wall_ms, .message = o->name};
         rc = manifest_apply(m, &ev, 1, e);
     } else {
-        rc = manifest_target(m, &o->target, &ids, &n, e);
-        if (!rc)
-            rc = control_apply_jobs(m, o, ids, n, &n_did, e);
-        free(ids);
+        rc = apply_to_jobs(m, o, &n_did, e);
     }
     if (!rc)
         control_say(o, n_did, 0, said);

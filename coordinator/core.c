@@ -201,8 +201,7 @@ static void adopt_loaded_lease(struct core *c, uint32_t job, int64_t now_ms, str
                            now_ms, o);
 }
 
-/* True if an input failed for good; *cause is the first such. */
-static bool has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
+bool core_has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
 {
     const uint32_t *in;
     size_t n;
@@ -216,7 +215,7 @@ static bool has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
     return false;
 }
 
-static void start_job(struct core *c, uint32_t job, struct core_out *o)
+void core_start_job(struct core *c, uint32_t job, struct core_out *o)
 {
     struct job *j = &c->queue.jobs[job];
     uint32_t cause;
@@ -226,7 +225,7 @@ static void start_job(struct core *c, uint32_t job, struct core_out *o)
     if (j->state != JOB_WAITING)
         return;
     j->n_wait = count_open_inputs(&c->queue, job);
-    if (has_bad_input(&c->queue, job, &cause))
+    if (core_has_bad_input(&c->queue, job, &cause))
         core_move(c, job, EVENT_SKIP, o)->cause = c->queue.jobs[cause].id;
     else if (j->n_wait == 0)
         make_ready(c, job, o);
@@ -246,7 +245,7 @@ bool core_start(struct core *c, int64_t now_ms, struct core_out *o)
 {
     core_prepare(c, now_ms, o);
     for (int i = 0; i < START_CHUNK && c->n_started < c->queue.n; i++)
-        start_job(c, c->n_started++, o);
+        core_start_job(c, c->n_started++, o);
     return c->n_started < c->queue.n;
 }
 

@@ -88,6 +88,12 @@ void core_cancel(struct core *c, int64_t job, int64_t now_ms,
 void core_pause(struct core *c, bool is_paused, const char *sweep, struct core_out *o);
 /* A raised priority raises that of what the job waits for; how many changed. */
 size_t core_priority(struct core *c, int64_t job, int priority, int64_t now_ms, struct core_out *o);
+/* Puts a failed, quarantined, skipped or cancelled job back, and what was skipped because of it;
+ * how many.  Whether it may go back (a fault of the code needs a fix) is the caller's to know. */
+struct core_wish {
+    const char *fix, *who, *note; /* see struct event; NULL: none */
+};
+size_t core_requeue(struct core *c, int64_t job, const struct core_wish *w, int64_t now_ms, struct core_out *o);
 void core_drain(struct core *c, bool is_now, struct core_out *o);
 void core_shutdown(struct core *c, struct core_out *o);            /* SHUTDOWN to every agent */
 

@@ -27,5 +27,9 @@ void core_attempt_ended(struct core *c, uint32_t job, const struct core_end *end
 void core_note_host(struct core *c, int rank, int64_t job, enum err_class class, int64_t now_ms,
                     struct core_out *o);
 void core_free_hosts(struct core *c, int64_t now_ms, struct core_out *o);
+/* True if an input failed for good; *cause is the first such. */
+bool core_has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause);
+/* Puts a job that waits where it belongs: ready, skipped, or waiting for so many inputs. */
+void core_start_job(struct core *c, uint32_t job, struct core_out *o);
 struct lease *core_lease_of(struct core *c, uint32_t job);
 uint32_t *core_lease_head(struct core *c, int rank);

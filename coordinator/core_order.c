@@ -1,4 +1,4 @@
-/* core_order.c - orders from outside while a sweep runs: pause, resume, priorities.  (Cancelling
+/* core_order.c - orders from outside while a sweep runs: pause, resume, priorities, requeue.  (Cancelling
  * moves jobs and is in core.c.)  All are events, so they last beyond this coordinator. */
 #include "coordinator/core_internal.h"
 
@@ -60,4 +60,56 @@ size_t core_priority(struct core *c, int64_t id, int priority, int64_t now_ms, s
         return 0;
     set_priority(c, job, priority, o);
     return 1 + (is_raised ? raise_inputs(c, job, priority, o) : 0);
+}
+
+/* --- putting back ------------------------------------------------------------------------- */
+
+static void put_back(struct core *c, uint32_t job, const struct core_wish *w, struct core_out *o)
+{
+    struct event *ev = core_move(c, job, EVENT_REQUEUE, o);
+    struct job *j = &c->queue.jobs[job];
+
+    ev->rank = -1;
+    ev->message = core_text(o, w->note);
+    ev->fix = core_text(o, w->fix);
+    ev->who = core_text(o, w->who);
+    j->n_infra = j->n_lost = j->n_oom = j->n_free = 0;
+}
+
+/* What was skipped because of it, and because of that: breadth first over the events added here. */
+static size_t put_back_skipped(struct core *c, size_t at, struct core_out *o)
+{
+    static const struct core_wish follows = {.note = "its inputs are tried again"};
+    const uint32_t *out;
+    size_t n, n_back = 0;
+    uint32_t cause;
+
+    for (; at < o->n_events; at++) {
+        if (o->events[at].type != EVENT_REQUEUE)
+            continue;
+        queue_edges_out(&c->queue, queue_find(&c->queue, o->events[at].job), &out, &n);
+        for (size_t i = 0; i < n; i++)
+            if (c->queue.jobs[out[i]].state == JOB_SKIPPED && !core_has_bad_input(&c->queue, out[i], &cause)) {
+                put_back(c, out[i], &follows, o);
+                n_back++;
+            }
+    }
+    return n_back;
+}
+
+size_t core_requeue(struct core *c, int64_t id, const struct core_wish *w, int64_t now_ms, struct core_out *o)
+{
+    uint32_t job = queue_find(&c->queue, id);
+    size_t first = o->n_events, end, n;
+
+    core_prepare(c, now_ms, o);
+    if (job == QUEUE_NONE || !job_state_is_bad((enum job_state)c->queue.jobs[job].state))
+        return 0;
+    put_back(c, job, w, o);
+    n = 1 + put_back_skipped(c, first, o);
+    end = o->n_events;
+    for (size_t i = first; i < end; i++)
+        if (o->events[i].type == EVENT_REQUEUE)
+            core_start_job(c, queue_find(&c->queue, o->events[i].job), o);
+    return n;
 }

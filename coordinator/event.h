@@ -57,6 +57,7 @@ struct event {
     const char *host;          /* borrowed until the batch is applied */
     const char *message;
     const char *metrics;       /* in-agent jobs: "name=value ..." */
+    const char *fix, *who;     /* REQUEUE by hand: the commit that mends the job, or NULL; recorded */
 };
 
 const char *job_state_name(enum job_state s);     /* "ready" */

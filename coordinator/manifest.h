@@ -79,9 +79,20 @@ MUST_CHECK enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, in
                                         struct err *e);
 
 /* By hand: puts a failed, quarantined, skipped or cancelled job back, and what was skipped
- * because of it.  `fix` is the commit that mends it; a job of class code needs one. */
-MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
+ * because of it.  A job of class code needs the commit that mends it, which is recorded. */
+struct manifest_wish {
+    const char *fix, *who, *note; /* NULL: none */
+    const char *class;            /* manifest_failed: only jobs that failed so; NULL: any */
+};
+MUST_CHECK enum err_code manifest_requeue(struct manifest *m, int64_t job, const struct manifest_wish *w,
                                           int64_t wall_ms, int64_t *n, struct err *e);
+/* ERR_INVALID says why it would be refused; else *epoch is the job's. */
+MUST_CHECK enum err_code manifest_may_requeue(struct manifest *m, int64_t job, const struct manifest_wish *w,
+                                              int64_t *epoch, struct err *e);
+/* Failed and quarantined jobs of a sweep (0: of all); those of class code only if asked for by class or
+ * with a fix.  As manifest_target. */
+MUST_CHECK enum err_code manifest_failed(struct manifest *m, int64_t sweep, const struct manifest_wish *w,
+                                         int64_t **ids, size_t *n, struct err *e);
 
 /* True if an input that `job` requires to pass is done with a negative verdict; *cause is it. */
 MUST_CHECK enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed,

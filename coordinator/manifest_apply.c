@@ -170,6 +170,9 @@ static enum err_code apply_one(struct manifest *m, const struct event *ev, struc
         rc = end_attempt(m, ev, &now, e);
     if (!rc && ev->type == EVENT_DONE)
         rc = take_result(m, ev, now.in_agent, e);
+    if (!rc && ev->type == EVENT_REQUEUE && ev->fix)
+        rc = db_run(m, ST_FIX_ADD, e, "iittt", ev->job, ev->wall_ms, ev->fix, ev->who ? ev->who : "unknown",
+                    ev->message);
     if (!rc && (ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE))
         rc = explog_note(m, ev->job, now.epoch, outcomes[ev->type], ev->wall_ms, e);
     return rc;

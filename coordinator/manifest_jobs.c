@@ -231,47 +231,20 @@ enum err_code manifest_rearm(struct manifest *m, int64_t sweep_id, int64_t wall_
         if (rc)
             break;
     }
-    return rc || *n == 0 ? rc : rearm_skipped(m, wall_ms, n, e);
+    /* also without any: whoever put the others back may have died before these */
+    return rc ? rc : rearm_skipped(m, wall_ms, n, e);
 }
 
-static enum err_code record_fix(struct manifest *m, int64_t job, const char *fix, const char *note,
-                                int64_t wall_ms, struct err *e)
+enum err_code manifest_requeue(struct manifest *m, int64_t job, const struct manifest_wish *w, int64_t wall_ms,
+                               int64_t *n, struct err *e)
 {
-    const char *who = getenv("USER");
-    enum err_code rc = db_begin(m, e);
-
-    if (!rc)
-        rc = db_run(m, ST_FIX_ADD, e, "iittt", job, wall_ms, fix, who ? who : "unknown", note);
-    if (!rc)
-        return db_commit(m, e);
-    db_rollback(m);
-    return rc;
-}
-
-enum err_code manifest_requeue(struct manifest *m, int64_t job, const char *fix, const char *note,
-                               int64_t wall_ms, int64_t *n, struct err *e)
-{
-    sqlite3_stmt *row;
-    enum err_code rc = db_row(m, ST_JOB_TROUBLE, &row, e, "i", job);
-    int64_t epoch = 0;
+    struct event ev = {.type = EVENT_REQUEUE, .job = job, .rank = -1, .wall_ms = wall_ms, .message = w->note,
+                       .fix = w->fix, .who = w->who};
+    enum err_code rc = manifest_may_requeue(m, job, w, &ev.epoch, e);
 
     *n = 0;
-    if (rc)
-        return rc;
-    if (!row)
-        return err_set(e, ERR_NOT_FOUND, "job %lld: not in the manifest", (long long)job);
-    epoch = sqlite3_column_int64(row, 0);
-    if (!sqlite3_column_int(row, 1))
-        rc = err_set(e, ERR_INVALID, "%s is %s: only a failed, quarantined, skipped or cancelled job goes back",
-                     db_text(row, 3), db_text(row, 2));
-    else if (!fix && strcmp(db_text(row, 4), "code") == 0)
-        rc = err_set(e, ERR_INVALID, "%s failed by a fault of the code: say what mends it with --fix COMMIT",
-                     db_text(row, 3));
-    db_done(row);
-    if (!rc && fix)
-        rc = record_fix(m, job, fix, note, wall_ms, e);
     if (!rc)
-        rc = requeue(m, job, epoch, wall_ms, note ? note : "put back by hand", e);
+        rc = manifest_apply(m, &ev, 1, e);
     if (rc)
         return rc;
     *n = 1;

@@ -50,6 +50,7 @@ static enum err_code load_job(void *ctx, const struct manifest_job *mj)
         .epoch = (uint32_t)mj->epoch,
         .n_infra = small(mj->n_infra),
         .n_lost = small(mj->n_lost),
+        .n_oom = small(mj->n_oom),
     };
 
     l->s->now.cost_total += mj->cost_s;

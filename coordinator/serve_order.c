@@ -51,10 +51,33 @@ static enum err_code order_jobs(struct serve *s, const struct control_order *o, 
     return rc;
 }
 
+/* Those of other sweeps first: what the core does is not in the manifest yet. */
+static enum err_code order_requeue(struct serve *s, const struct control_order *o, struct err *e)
+{
+    struct manifest_wish w = control_wish(o);
+    struct core_wish wish = {w.fix, w.who, w.note};
+    size_t n, n_known = 0, n_did = 0;
+    int64_t *ids;
+    enum err_code rc = control_requeue_ids(s->manifest, o, &ids, &n, e);
+
+    if (!rc) {
+        n_known = known_first(&s->core.queue, ids, n);
+        rc = control_requeue_still(s->manifest, o, ids + n_known, n - n_known, &n_did, e);
+    }
+    for (size_t i = 0; i < n_known && !rc; i++)
+        n_did += core_requeue(&s->core, ids[i], &wish, clock_ms(s->clock), &s->out);
+    if (!rc)
+        control_say(o, n_did, 0, &s->order_said);
+    free(ids);
+    return rc;
+}
+
 static enum err_code obey(struct serve *s, const struct control_order *o, struct err *e)
 {
     if (o->what == CONTROL_CANCEL || o->what == CONTROL_PRIORITY)
         return order_jobs(s, o, e);
+    if (o->what == CONTROL_REQUEUE)
+        return order_requeue(s, o, e);
     if (o->target.id != s->config.sweep_id)
         return control_apply_still(s->manifest, o, &s->order_said, e);
     core_pause(&s->core, o->what == CONTROL_PAUSE, o->name, &s->out);

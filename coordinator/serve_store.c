@@ -46,6 +46,8 @@ static void note_events(struct serve *s, const struct core_out *o)
             ev->type == EVENT_SKIP || ev->type == EVENT_CANCEL)
             s->now.cost_done +=
                 (double)s->core.queue.jobs[queue_find(&s->core.queue, ev->job)].cost_s;
+        if (ev->type == EVENT_REQUEUE)
+            s->now.cost_done -= (double)s->core.queue.jobs[queue_find(&s->core.queue, ev->job)].cost_s;
         if (ev->type == EVENT_HOST_HELD || ev->type == EVENT_HOST_FREED)
             say_host(s, ev);
         if ((ev->type == EVENT_FAIL || ev->type == EVENT_QUARANTINE) && !s->has_failed) {

@@ -67,7 +67,7 @@ struct sim_event {
 
 struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
-        drains, cancels, messages, batches, quarantines, holds, pauses, priorities, bad_ends;
+        drains, cancels, messages, batches, quarantines, holds, pauses, priorities, requeues, bad_ends;
     double busy_s; /* of jobs that ended */
 };
 

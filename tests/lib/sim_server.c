@@ -160,6 +160,11 @@ static void orders(struct sim *s)
     if (!s->config.is_calm && s->config.n_disasters && sim_chance(s, 0.002))
         core_priority(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), (int)sim_between(s, -9, 9),
                       s->now_us / 1000, &s->out);
+    if (!s->config.is_calm && s->config.n_disasters && sim_chance(s, 0.002)) {
+        static const struct core_wish wish = {.note = "sim"};
+        s->n.requeues += (long)core_requeue(&s->core, sim_between(s, 1, (int64_t)s->n_jobs), &wish,
+                                            s->now_us / 1000, &s->out);
+    }
     if (!s->config.is_calm && sim_chance(s, s->is_paused ? 0.05 : 0.0005 * (s->config.n_disasters > 0)))
         core_pause(&s->core, !s->is_paused, "sim", &s->out);
 }

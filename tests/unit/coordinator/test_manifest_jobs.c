@@ -66,11 +66,30 @@ static void test_requeue_needs_a_fix_for_a_fault_of_the_code(void **state)
     assert_int_equal(ask(m, "SELECT attempts FROM failures WHERE class = 'code' AND message = 'SIGSEGV'"), 1);
     MF_OK(manifest_rearm(m, 1, MF_DAY, &n, &e));
     assert_int_equal(n, 0);
-    assert_int_equal(manifest_requeue(m, 2, NULL, NULL, MF_DAY, &n, &e), ERR_INVALID);
-    assert_int_equal(manifest_requeue(m, 1, NULL, NULL, MF_DAY, &n, &e), ERR_INVALID);
-    MF_OK(manifest_requeue(m, 2, "abc123", NULL, MF_DAY, &n, &e));
+    assert_int_equal(manifest_requeue(m, 2, &(struct manifest_wish){0}, MF_DAY, &n, &e), ERR_INVALID);
+    assert_int_equal(manifest_requeue(m, 1, &(struct manifest_wish){0}, MF_DAY, &n, &e), ERR_INVALID);
+    MF_OK(manifest_requeue(m, 2, &(struct manifest_wish){.fix = "abc123"}, MF_DAY, &n, &e));
     assert_int_equal(n, 2); /* and the one that was skipped */
     assert_int_equal(ask(m, "SELECT count(*) FROM fix WHERE commit_id = 'abc123'"), 1);
+    assert_int_equal(ask(m, "SELECT count(*) FROM job WHERE state = 'waiting'"), 3);
+    manifest_close(m);
+}
+
+static void test_what_was_skipped_follows_although_a_kill_fell_between(void **state)
+{
+    struct spec s = mf_spec("chain", 2, 1);
+    struct event ev;
+    struct err e = {0};
+    int64_t n;
+
+    use_chain();
+    struct manifest *m = open_ok(*state);
+    mf_add(m, &s, NULL);
+    ev = mf_event(EVENT_SKIP, 3, 0); /* because of job 2, which somebody has put back since */
+    ev.cause = 2;
+    MF_OK(manifest_apply(m, &ev, 1, &e));
+    MF_OK(manifest_rearm(m, 1, MF_DAY, &n, &e));
+    assert_int_equal(n, 1);
     assert_int_equal(ask(m, "SELECT count(*) FROM job WHERE state = 'waiting'"), 3);
     manifest_close(m);
 }
@@ -400,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_requeue_needs_a_fix_for_a_fault_of_the_code),
+        TEST(test_what_was_skipped_follows_although_a_kill_fell_between),
         TEST(test_the_same_command_rearms_quarantine_and_raised_timeouts),
         TEST(test_a_dead_coordinators_leases_are_free_again),
         TEST(test_gates_decide_alone_and_against_another_stage),

@@ -95,6 +95,71 @@ static void test_a_higher_priority_goes_first_and_lifts_what_it_waits_for(void *
     fix_close(&f);
 }
 
+static void test_a_job_that_is_put_back_takes_along_what_was_skipped_because_of_it(void **state)
+{
+    static const struct core_wish wish = {.fix = "abc", .who = "me", .note = "mended"};
+    int64_t in2 = 1, in3 = 2, in4[] = {1, 5};
+    struct fix f;
+
+    (void)state;
+    fix_open(&f, 1, 0);
+    fix_add(&f, (struct job){.id = 1, .priority = 1}, NULL, 0);
+    fix_add(&f, (struct job){.id = 5}, NULL, 0);
+    fix_add(&f, (struct job){.id = 2}, &in2, 1);
+    fix_add(&f, (struct job){.id = 3}, &in3, 1);
+    fix_add(&f, (struct job){.id = 4}, in4, 2);
+    fix_start(&f);
+    hello_from(&f, 1, "a");
+    fix_grant(&f);
+    fix_result(&f, 1, 1, 1, ERR_CLASS_CODE);
+    core_cancel(&f.c, 5, f.now, &f.o);
+    for (int id = 2; id <= 4; id++)
+        fix_state(&f, id, JOB_SKIPPED);
+    core_out_reset(&f.o);
+    assert_int_equal(core_requeue(&f.c, 99, &wish, f.now, &f.o), 0);
+    assert_int_equal(core_requeue(&f.c, 1, &wish, f.now, &f.o), 3);
+    const struct event *ev = fix_event(&f, EVENT_REQUEUE, 1);
+    assert_string_equal(ev->fix, "abc");
+    assert_string_equal(ev->message, "mended");
+    assert_null(fix_event(&f, EVENT_REQUEUE, 2)->fix);
+    fix_state(&f, 1, JOB_READY);
+    fix_state(&f, 2, JOB_WAITING);
+    fix_state(&f, 3, JOB_WAITING);
+    fix_state(&f, 4, JOB_SKIPPED); /* its other input is cancelled still */
+    assert_int_equal(core_requeue(&f.c, 1, &wish, f.now, &f.o), 0); /* twice is once */
+    fix_grant(&f);
+    assert_int_equal(fix_reply(&f, MSG_GRANT, 1)->epoch, 2);
+    fix_result(&f, 1, 1, 2, ERR_CLASS_NONE);
+    fix_state(&f, 2, JOB_READY);
+    core_out_reset(&f.o);
+    assert_int_equal(core_requeue(&f.c, 1, &wish, f.now, &f.o), 0); /* done never */
+    assert_int_equal(core_requeue(&f.c, 4, &wish, f.now, &f.o), 1);
+    assert_int_equal(fix_event(&f, EVENT_SKIP, 4)->cause, 5);
+    assert_int_equal(core_requeue(&f.c, 5, &wish, f.now, &f.o), 2);
+    fix_state(&f, 4, JOB_WAITING);
+    fix_close(&f);
+}
+
+static void test_a_job_that_is_put_back_begins_with_clean_counters(void **state)
+{
+    static const struct core_wish wish = {0};
+    struct fix f;
+
+    (void)state;
+    open_with(&f, 1, 1);
+    f.c.queue.jobs[0].retries = 0;
+    hello_from(&f, 1, "a");
+    fix_grant(&f);
+    fix_result(&f, 1, 1, 1, ERR_CLASS_INFRA);
+    fix_state(&f, 1, JOB_QUARANTINED);
+    assert_int_equal(f.c.queue.jobs[0].n_infra, 1);
+    core_out_reset(&f.o);
+    assert_int_equal(core_requeue(&f.c, 1, &wish, f.now, &f.o), 1);
+    assert_int_equal(f.c.queue.jobs[0].n_infra, 0);
+    fix_state(&f, 1, JOB_READY);
+    fix_close(&f);
+}
+
 /* Jobs that rank 1 is granted fail there, one after the other; returns how many until it got none. */
 static int fail_on_first(struct fix *f, int n_max, enum err_class class)
 {
@@ -224,6 +289,8 @@ int main(void)
         cmocka_unit_test(test_a_paused_sweep_grants_nothing_until_it_is_resumed),
         cmocka_unit_test(test_a_pause_lets_running_jobs_end),
         cmocka_unit_test(test_a_higher_priority_goes_first_and_lifts_what_it_waits_for),
+        cmocka_unit_test(test_a_job_that_is_put_back_takes_along_what_was_skipped_because_of_it),
+        cmocka_unit_test(test_a_job_that_is_put_back_begins_with_clean_counters),
         cmocka_unit_test(test_a_host_on_which_three_jobs_in_a_row_fail_for_infra_is_held_for_a_while),
         cmocka_unit_test(test_the_event_names_host_and_time),
         cmocka_unit_test(test_other_classes_and_successes_hold_nobody),
