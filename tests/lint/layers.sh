@@ -16,7 +16,7 @@ check() {
     fi
 }
 
-rest='nn|lm|sae|data|eval|jobs|runner'
+rest='nn|lm|neox|sae|data|eval|jobs|runner'
 check common 'common/'
 check coordinator '(common|coordinator)/'
 check worker/agent '(common|worker/agent)/'
@@ -24,8 +24,9 @@ check worker/num 'worker/num/'
 for folder in nn data; do
     [ -d "worker/$folder" ] && check "worker/$folder" '(common|worker/(num|nn|data))/'
 done
+[ -d worker/neox ] && check worker/neox '(common|worker/(num|nn|neox))/'
 for folder in lm sae eval; do
-    [ -d "worker/$folder" ] && check "worker/$folder" '(common|worker/(num|nn|data|lm|sae|eval))/'
+    [ -d "worker/$folder" ] && check "worker/$folder" '(common|worker/(num|nn|data|lm|neox|sae|eval))/'
 done
 for folder in jobs runner; do
     [ -d "worker/$folder" ] && check "worker/$folder" "(common|worker/(num|$rest))/"
@@ -33,7 +34,7 @@ done
 # A folder that the table does not know would escape it.
 for folder in worker/*/; do
     case $(basename "$folder") in
-    agent | num | nn | data | lm | sae | eval | jobs | runner) ;;
+    agent | num | nn | data | lm | neox | sae | eval | jobs | runner) ;;
     *) echo "$folder has no row in layers.sh"; failed=1 ;;
     esac
 done

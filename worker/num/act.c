@@ -30,28 +30,6 @@ void relu_bwd(real *restrict d, const real *restrict y, size_t n)
         d[i] = y[i] > 0 ? d[i] : 0;
 }
 
-/* Phi(x) and e^(-x^2/2).  float: Abramowitz and Stegun 7.1.26 with u = |x|/sqrt(2), whose
- * exponential is the one that the slope needs. */
-SIMD_INLINE real gauss_cdf(real x, real *bell)
-{
-#ifdef REAL_IS_DOUBLE
-    *bell = exp(-0.5 * x * x);
-    return 0.5 * (1 + erf(x * 0.70710678118654752440));
-#else
-    float e = simd_exp(-0.5f * x * x), a = x < 0 ? -x : x, t, tail;
-
-    t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * a);
-    tail = 1.061405429f;
-    tail = tail * t - 1.453152027f;
-    tail = tail * t + 1.421413741f;
-    tail = tail * t - 0.284496736f;
-    tail = tail * t + 0.254829592f;
-    tail = 0.5f * tail * t * e; /* (1 - erf(u)) / 2 */
-    *bell = e;
-    return x < 0 ? tail : 1.0f - tail;
-#endif
-}
-
 ISA_CLONES
 void gelu_fwd(real *restrict x, real *restrict slope, const real *restrict bias, size_t n, size_t c)
 {
@@ -93,8 +71,13 @@ void bias_rows(real *restrict y, const real *restrict b, size_t n, size_t c)
         memcpy(y + i * c, b, c * sizeof *b);
 }
 
-ISA_CLONES
 void bias_bwd(real *restrict db, const real *restrict dy, size_t n, size_t c)
+{
+    bias_bwd_ld(db, dy, n, c, c);
+}
+
+ISA_CLONES
+void bias_bwd_ld(real *restrict db, const real *restrict dy, size_t n, size_t c, size_t ld)
 {
     for (size_t at = 0; at < c; at += COLS) {
         size_t w = c - at < COLS ? c - at : COLS;
@@ -105,7 +88,7 @@ void bias_bwd(real *restrict db, const real *restrict dy, size_t n, size_t c)
             real part[COLS] = {0};
 
             for (size_t i = top; i < end; i++) {
-                const real *row = dy + i * c + at;
+                const real *row = dy + i * ld + at;
 
 #pragma omp simd
                 for (size_t j = 0; j < w; j++)

@@ -19,3 +19,4 @@ void gelu_bwd(real *restrict d, const real *restrict slope, size_t n);
 void bias_rows(real *restrict y, const real *restrict b, size_t n, size_t c);
 /* db += sum of the rows of dy */
 void bias_bwd(real *restrict db, const real *restrict dy, size_t n, size_t c);
+void bias_bwd_ld(real *restrict db, const real *restrict dy, size_t n, size_t c, size_t ld);

@@ -1,100 +1,20 @@
-/* norm.c - see norm.h. */
+/* norm.c - see norm.h; made of the pieces of norm_parts.h. */
 #include "worker/num/norm.h"
 
-#include "worker/num/simd.h"
+#include "worker/num/norm_parts.h"
 
-enum { COLS = 64, ROWS = 128 }; /* tile of the column sums */
-
-ISA_CLONES
 void layernorm_fwd(real *restrict y, real *restrict mean, real *restrict rstd,
                    const real *restrict x, const real *restrict gain, const real *restrict bias,
                    real eps, size_t n, size_t c)
 {
-    for (size_t i = 0; i < n; i++) {
-        const real *xi = x + i * c;
-        real *yi = y + i * c, mu = (real)(simd_sum(xi, c) / (double)c), rs;
-        double var = 0;
-
-        for (size_t at = 0; at < c; at += SUM_BLOCK) {
-            size_t end = c - at < SUM_BLOCK ? c : at + SUM_BLOCK;
-            real part = 0;
-
-#pragma omp simd reduction(+ : part)
-            for (size_t j = at; j < end; j++)
-                part += (xi[j] - mu) * (xi[j] - mu);
-            var += (double)part;
-        }
-        rs = (real)(1 / sqrt(var / (double)c + (double)eps));
-#pragma omp simd
-        for (size_t j = 0; j < c; j++)
-            yi[j] = (xi[j] - mu) * rs * gain[j] + bias[j];
-        mean[i] = mu;
-        rstd[i] = rs;
-    }
+    norm_stats(mean, rstd, x, eps, n, c);
+    norm_apply(y, x, mean, rstd, gain, bias, n, c);
 }
 
-/* dgain += sum over rows of dy * xhat, dbias += sum of dy, for columns [at, at + w) */
-SIMD_INLINE void gain_bwd(real *dgain, real *dbias, const real *dy, const real *x,
-                          const real *mean, const real *rstd, size_t n, size_t c, size_t at,
-                          size_t w)
-{
-    double g[COLS] = {0}, b[COLS] = {0};
-
-    for (size_t top = 0; top < n; top += ROWS) {
-        size_t end = n - top < ROWS ? n : top + ROWS;
-        real gp[COLS] = {0}, bp[COLS] = {0};
-
-        for (size_t i = top; i < end; i++) {
-            const real *dyi = dy + i * c + at, *xi = x + i * c + at;
-            real mu = mean[i], rs = rstd[i];
-
-#pragma omp simd
-            for (size_t j = 0; j < w; j++) {
-                gp[j] += dyi[j] * ((xi[j] - mu) * rs);
-                bp[j] += dyi[j];
-            }
-        }
-        for (size_t j = 0; j < w; j++) {
-            g[j] += (double)gp[j];
-            b[j] += (double)bp[j];
-        }
-    }
-    for (size_t j = 0; j < w; j++) {
-        dgain[at + j] += (real)g[j];
-        dbias[at + j] += (real)b[j];
-    }
-}
-
-ISA_CLONES
 void layernorm_bwd(real *restrict dx, real *restrict dgain, real *restrict dbias,
                    const real *restrict dy, const real *restrict x, const real *restrict mean,
                    const real *restrict rstd, const real *restrict gain, size_t n, size_t c)
 {
-    for (size_t i = 0; i < n; i++) {
-        const real *dyi = dy + i * c, *xi = x + i * c;
-        real *dxi = dx + i * c, mu = mean[i], rs = rstd[i], m1, m2;
-        double s1 = 0, s2 = 0; /* of g and of g * xhat, with g = dy * gain */
-
-        for (size_t at = 0; at < c; at += SUM_BLOCK) {
-            size_t end = c - at < SUM_BLOCK ? c : at + SUM_BLOCK;
-            real p1 = 0, p2 = 0;
-
-#pragma omp simd reduction(+ : p1, p2)
-            for (size_t j = at; j < end; j++) {
-                real g = dyi[j] * gain[j];
-
-                p1 += g;
-                p2 += g * ((xi[j] - mu) * rs);
-            }
-            s1 += (double)p1;
-            s2 += (double)p2;
-        }
-        m1 = (real)(s1 / (double)c);
-        m2 = (real)(s2 / (double)c);
-#pragma omp simd
-        for (size_t j = 0; j < c; j++)
-            dxi[j] += rs * (dyi[j] * gain[j] - m1 - (xi[j] - mu) * rs * m2);
-    }
-    for (size_t at = 0; at < c; at += COLS)
-        gain_bwd(dgain, dbias, dy, x, mean, rstd, n, c, at, c - at < COLS ? c - at : COLS);
+    norm_dx(dx, &(struct norm_grads){.dy = dy, .gain = gain}, x, mean, rstd, n, c);
+    norm_dgain(dgain, dbias, dy, x, mean, rstd, n, c, 0, c);
 }

@@ -1,4 +1,4 @@
-/* simd.h - pieces of vector kernels: sums in blocks, exp. */
+/* simd.h - pieces of vector kernels: sums in blocks, exp, the normal distribution. */
 #pragma once
 #include <math.h>
 #include <stddef.h>
@@ -57,5 +57,27 @@ SIMD_INLINE real simd_exp(real x)
     y = y * r * r + r + 1.0f;
     scale.u = (shifted.u + 127u) << 23;
     return y * scale.f;
+#endif
+}
+
+/* Phi(x) and e^(-x^2/2).  float: Abramowitz and Stegun 7.1.26 with u = |x|/sqrt(2), whose
+ * exponential is the one that the slope needs. */
+SIMD_INLINE real gauss_cdf(real x, real *bell)
+{
+#ifdef REAL_IS_DOUBLE
+    *bell = exp(-0.5 * x * x);
+    return 0.5 * (1 + erf(x * 0.70710678118654752440));
+#else
+    float e = simd_exp(-0.5f * x * x), a = x < 0 ? -x : x, t, tail;
+
+    t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * a);
+    tail = 1.061405429f;
+    tail = tail * t - 1.453152027f;
+    tail = tail * t + 1.421413741f;
+    tail = tail * t - 0.284496736f;
+    tail = tail * t + 0.254829592f;
+    tail = 0.5f * tail * t * e; /* (1 - erf(u)) / 2 */
+    *bell = e;
+    return x < 0 ? tail : 1.0f - tail;
 #endif
 }

@@ -1,0 +1,112 @@
+/* neox_bwd.c - the backward pass, from s->dx to the embedding; the mirror of neox_fwd.c.
+ *
+ * Gradients of matrices are overwritten by the first micro-batch of a step (m->keep is 0), which
+ * saves zeroing them; all others are added to. */
+#include <string.h>
+
+#include "worker/neox/neox_pass.h"
+#include "worker/num/linear.h"
+
+/* The gradient of a branch's output: s->dx itself, or a copy that the taps may change. */
+static const real *branch_grad(struct neox_acts *s, const struct neox_batch *b, size_t l,
+                               enum neox_hook hook, size_t d)
+{
+    if (!neox_has_tap(s, l, hook))
+        return s->dx;
+    op_copy(s->branch, s->dx, b->n * d);
+    neox_taps_bwd(s, l, hook, s->branch, b);
+    return s->branch;
+}
+
+/* s->dv: gradient of the MLP's normalised input */
+static void mlp_bwd(struct neox *m, struct neox_acts *s, const struct neox_batch *b, size_t l)
+{
+    const struct neox_cfg *c = &m->cfg;
+    const struct neox_block *w = &m->w.block[l];
+    struct neox_block *g = &m->g.block[l];
+    const struct neox_block_acts *k = &s->block[l];
+    const size_t d = c->d_model, f = c->d_mlp;
+    const real *dout = branch_grad(s, b, l, NEOX_HOOK_MLP_OUT, d);
+
+    linear_dx(s->da, dout, w->w_out, b->n, d, f);
+    op_gelu_bwd(s->da, s->g, k->a, b->n * f, c->act == NEOX_GELU_TANH);
+    linear_dw(g->w_out, g->b_out, dout, s->g, b->n, d, f, m->keep);
+    neox_mlp_in(m, s, b, l, true);
+    linear_dw(g->w_in, g->b_in, s->da, s->u, b->n, f, d, m->keep);
+    linear_dx(s->dv, s->da, w->w_in, b->n, f, d);
+    neox_taps_bwd(s, l, NEOX_HOOK_MLP_IN, s->dv, b);
+}
+
+/* s->du: gradient of the attention's normalised input */
+static void attention_bwd(struct neox *m, struct neox_acts *s, const struct neox_batch *b, size_t l)
+{
+    const struct neox_block *w = &m->w.block[l];
+    struct neox_block *g = &m->g.block[l];
+    const struct neox_block_acts *k = &s->block[l];
+    const size_t d = m->cfg.d_model;
+    const real *dout = branch_grad(s, b, l, NEOX_HOOK_ATTN_OUT, d);
+
+    linear_dx(s->dz, dout, w->w_o, b->n, d, d);
+    linear_dw(g->w_o, g->b_o, dout, k->z, b->n, d, d, m->keep);
+    s->flash.start = b->start;
+    s->flash.n_seq = b->n_seq;
+    flash_bwd(s->dqkv, s->dz, k->z, k->lse, k->qkv, &s->flash);
+    op_rope(m, s, b, s->dqkv, -1);
+    neox_attn_in(m, s, b, l, true);
+    linear_dw(g->w_qkv, g->b_qkv, s->dqkv, s->u, b->n, 3 * d, d, m->keep);
+    linear_dx(s->du, s->dqkv, w->w_qkv, b->n, 3 * d, d);
+    neox_taps_bwd(s, l, NEOX_HOOK_ATTN_IN, s->du, b);
+}
+
+static void block_bwd(struct neox *m, struct neox_acts *s, const struct neox_batch *b, size_t l)
+{
+    const struct neox_block *w = &m->w.block[l];
+    struct neox_block *g = &m->g.block[l];
+    const struct neox_block_acts *k = &s->block[l];
+    const size_t d = m->cfg.d_model;
+    struct op_norm_grad attn = {.dy = s->du, .gain = w->ln1_w, .dgain = g->ln1_w, .dbias = g->ln1_b};
+    struct op_norm_grad mlp = {.dy = s->dv, .gain = w->ln2_w, .dgain = g->ln2_w, .dbias = g->ln2_b};
+    struct op_norm x = {.x = s->x[l], .mean = k->mean1, .rstd = k->rstd1};
+    struct op_norm mid = {.x = k->mid, .mean = k->mean2, .rstd = k->rstd2};
+
+    mlp_bwd(m, s, b, l);
+    if (!m->cfg.is_parallel) {
+        op_norm_bwd(s->dx, &mlp, &mid, b->n, d);
+        attention_bwd(m, s, b, l);
+        op_norm_bwd(s->dx, &attn, &x, b->n, d);
+        return;
+    }
+    attention_bwd(m, s, b, l);
+    attn.dy2 = mlp.dy;
+    attn.gain2 = mlp.gain;
+    attn.dgain2 = mlp.dgain;
+    attn.dbias2 = mlp.dbias;
+    op_norm_bwd(s->dx, &attn, &x, b->n, d);
+}
+
+void neox_step_begin(struct neox *m)
+{
+    m->keep = 0;
+    for (size_t i = 0; i < m->n_params; i++) {
+        struct param *p = &m->param[i];
+
+        if (p->n_dims == 1 || (p->grad == m->g.ends.w_e && !m->cfg.is_tied))
+            op_zero(p->grad, p->n);
+    }
+}
+
+void neox_backward(struct neox *m, struct neox_acts *s, const struct neox_batch *b)
+{
+    const size_t d = m->cfg.d_model;
+
+    for (size_t l = m->cfg.n_layers; l-- > 0;) {
+        neox_taps_bwd(s, l, NEOX_HOOK_RESID_POST, s->dx, b);
+        if (s->shape.is_checkpointed)
+            neox_block_fwd(m, s, b, l, NULL);
+        block_bwd(m, s, b, l);
+        neox_taps_bwd(s, l, NEOX_HOOK_RESID_PRE, s->dx, b);
+    }
+    for (size_t i = 0; i < b->n; i++)
+        op_add(m->g.ends.w_e + (size_t)b->tok[i] * d, s->dx + i * d, d);
+    m->keep = 1;
+}
