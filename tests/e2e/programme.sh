@@ -31,6 +31,34 @@ same 'agreement before training is chance' "$(sql "SELECT abs(pwmcc_mean - rando
     WHERE sweep = 'phase4c_dynamics' AND checkpoint = 0")" 1
 pass '4c: stability over training, from checkpoints'
 
+expect 0 sg run "$sweeps/phase4d_matryoshka.yaml" -j 2 "${small[@]}" --set 'topk.k=[4]' --set variant.k=4
+same 'each prefix against its own chance' "$(sql "SELECT count(*) FROM stability WHERE stage = 'prefix_stability'
+    AND abs(random_mean - random_expected) < 0.06")" 5
+same 'chance rises with the prefix' "$(sql "SELECT count(*) FROM stability a JOIN stability b ON b.stage = a.stage
+    AND b.prefix = 2 * a.prefix WHERE a.stage = 'prefix_stability' AND b.random_mean > a.random_mean")" 4
+pass '4d: prefixes of a matryoshka beside their own chance level'
+
+expect 0 sg run "$sweeps/phase4_causal.yaml" -j 2 "${small[@]}" --set sae.d_sae=64 --set sae.k=8 --set 'causal.steer=[1, 2]'
+same 'steering by 1 changes nothing, by 2 something' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_intervene'
+    AND (steer = 1) = (abs(steer_matched) < 1e-9) AND match_matched > match_other AND mass_matched < 3 * mass_other")" 2
+same 'a gap for each seed' "$(sql "SELECT count(*) FROM series WHERE name = 'causal_gap'")" 6
+pass 'H4: matched features against others of equal mass, ablated and steered'
+
+cat > slices.yaml <<'SPEC'
+sweep: slices
+stages:
+  model: {kind: lm_train, modulus: 29, d_model: 32, n_heads: 2, d_mlp: 64, batch: 64, epochs: 40}
+  acts: {kind: acts_extract, model: $model, layer: 1}
+  sae: {kind: sae_train, acts: $acts, d_sae: 64, k: 4, steps: 300, grid: {seed: [1, 2]}}
+  slices: {kind: sae_bench, sae: $sae, acts: $acts, model: $model}
+SPEC
+expect 0 sg run slices.yaml -j 2
+same 'slices' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_bench' AND probe_dense > probe_shuffled + 0.05
+    AND abs(probe_shuffled - 0.5) < 0.2 AND contrastive > 0")" 2
+expect 0 sg table hypotheses
+says 'H5  no data'
+pass '4e: benchmark-like slices above shuffled labels; no verdict from too few steps'
+
 expect 0 sg run "$sweeps/husai_size.yaml" -j 2 --set model.modulus=13 --set sae.epochs=1 --set 'sae.seed=[1, 2]' \
     --set 'sae.d_sae=32' --set sae.k=4
 says 'Beware: the base model leaks'

@@ -84,6 +84,26 @@ enum err_code match_max(struct match *out, const struct dict *a, const struct di
     return ERR_OK;
 }
 
+enum err_code match_best(real *best, const struct dict *a, const struct dict *b, struct err *e)
+{
+    real *c = calloc(TILE * TILE, sizeof *c), unused = -2;
+
+    if (!c)
+        return err_set(e, ERR_NOMEM, "match: %zu x %zu features: out of memory", a->f, b->f);
+    for (size_t i = 0; i < a->f; i++)
+        best[i] = 0;
+    for (size_t i0 = 0; i0 < a->f; i0 += TILE)
+        for (size_t j0 = 0; j0 < b->f; j0 += TILE) {
+            size_t n_i = tile_at(a->f, i0), n_j = tile_at(b->f, j0);
+
+            mm_nt(c, a->dir + i0 * a->d, b->dir + j0 * a->d, n_i, n_j, a->d, 1, 0);
+            for (size_t i = 0; i < n_i; i++)
+                row_maxima(c + i * n_j, n_j, &unused, &best[i0 + i]);
+        }
+    free(c);
+    return ERR_OK;
+}
+
 enum err_code match_duplicates(double *out, const struct dict *a, struct err *e)
 {
     real *c = calloc(TILE * TILE, sizeof *c), most = 0, unused = -2;

@@ -23,6 +23,9 @@ struct match {
 };
 MUST_CHECK enum err_code match_max(struct match *out, const struct dict *a, const struct dict *b,
                                    struct err *e);
+/* best [a->f]: the largest |cos| of each feature of a with any of b. */
+MUST_CHECK enum err_code match_best(real *best, const struct dict *a, const struct dict *b,
+                                    struct err *e);
 /* Largest |cos| between two features of one dictionary; 0 for a single feature. */
 MUST_CHECK enum err_code match_duplicates(double *out, const struct dict *a, struct err *e);
 

@@ -206,13 +206,14 @@ static enum err_code report_control(struct compare *c, const char *input, const 
 {
     struct sae_group g = {0};
     struct sae_pairs pairs = {0};
+    const struct sae_part part = {-1, (size_t)c->cfg->prefix};
     enum err_code rc;
 
     if (!job_input(c->j, input)) {
         job_metric_absent(c->j, metric, "not asked for");
         return ERR_OK;
     }
-    rc = sae_group_load(&g, c->j, input, -1, e);
+    rc = sae_group_load(&g, c->j, input, &part, e);
     if (!rc && g.n >= 2)
         rc = sae_pairs_compare(&pairs, c->j, &g, &(struct pair_options){0}, e);
     if (!rc && pairs.n)
@@ -396,11 +397,13 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 static enum err_code run(struct job *j, struct err *e)
 {
     struct compare c = {.j = j, .cfg = j->cfg};
-    enum err_code rc = sae_group_load(&c.saes, j, "saes", c.cfg->checkpoint, e);
+    const struct sae_part part = {c.cfg->checkpoint, (size_t)c.cfg->prefix};
+    const struct sae_part control = {-1, part.prefix};
+    enum err_code rc = sae_group_load(&c.saes, j, "saes", &part, e);
 
     c.has_intervals = c.cfg->n_boot > 0;
     if (!rc && job_input(j, "baseline"))
-        rc = sae_group_load(&c.baseline, j, "baseline", -1, e);
+        rc = sae_group_load(&c.baseline, j, "baseline", &control, e);
     if (!rc && c.saes.n < 2) {
         too_few(&c);
     } else if (!rc) {

@@ -11,21 +11,26 @@ static const char *const columns[] = {"pwmcc",         "mmcs",     "hungarian",
                                       "hungarian_abs", "subspace", "grassmann"};
 
 /* Loads one member; one without a dictionary is left out if its own result says why. */
-static enum err_code add(struct sae_group *g, const struct job_input *in, int64_t step,
-                         struct err *e)
+static enum err_code add(struct sae_group *g, const struct job_input *in,
+                         const struct sae_part *part, struct err *e)
 {
     const char *verdict = in->result ? json_str(json_get(in->result, "verdict")) : NULL;
     struct buf path = {0};
     enum err_code rc = ERR_OK;
 
-    if (step < 0)
+    if (part->step < 0)
         buf_fmt(&path, "%s/%s", in->dir, SAE_FILE);
     else
-        buf_fmt(&path, "%s/checkpoints/sae_step%" PRId64 ".pt", in->dir, step);
+        buf_fmt(&path, "%s/checkpoints/sae_step%" PRId64 ".pt", in->dir,
+                part->step);
     if (verdict && !strcmp(verdict, "negative") && !fs_is_file(path.data)) {
         g->n_left_out++;
     } else {
         rc = sae_dict_load(&g->dict[g->n], path.data, e);
+        if (!rc && part->prefix > g->dict[g->n].f)
+            rc = err_set(e, ERR_INVALID, "%s: prefix %zu of %zu features", in->dir, part->prefix, g->dict[g->n].f);
+        if (!rc && part->prefix)
+            g->dict[g->n].f = part->prefix;
         if (!rc)
             g->in[g->n++] = in;
     }
@@ -45,9 +50,10 @@ static bool are_unique(const struct sae_group *g)
     return true;
 }
 
-enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *input, int64_t step,
-                             struct err *e)
+enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *input,
+                             const struct sae_part *part, struct err *e)
 {
+    static const struct sae_part whole = {-1, 0};
     size_t n = 0;
 
     while (job_input_at(j, input, n))
@@ -57,7 +63,7 @@ enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *inp
     if (!g->dict || !g->in)
         return err_set(e, ERR_NOMEM, "%s: %zu inputs: out of memory", input, n);
     for (size_t i = 0; i < n; i++)
-        if (add(g, job_input_at(j, input, i), step, e))
+        if (add(g, job_input_at(j, input, i), part ? part : &whole, e))
             return err_wrap(e, "%s", input);
     g->has_unique_seeds = are_unique(g);
     return ERR_OK;

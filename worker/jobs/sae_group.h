@@ -11,9 +11,14 @@ struct sae_group {
     bool has_unique_seeds;
 };
 
-/* Loads all inputs of that name; all must have the same d_model.  step >= 0: as they were then. */
+/* Which part of an SAE is compared. */
+struct sae_part {
+    int64_t step;                    /* as it was after it; -1: as it ended */
+    size_t prefix;                   /* its first features; 0: all */
+};
+/* Loads all inputs of that name; all must have the same d_model.  part NULL: whole, as they ended. */
 MUST_CHECK enum err_code sae_group_load(struct sae_group *g, struct job *j, const char *input,
-                                        int64_t step, struct err *e);
+                                        const struct sae_part *part, struct err *e);
 void sae_group_free(struct sae_group *g);
 struct dict sae_group_dict(const struct sae_group *g, size_t i);
 size_t sae_group_rank_max(const struct sae_group *g); /* least of d_model and every d_sae */

@@ -7,12 +7,7 @@
 #include "common/fs.h"
 
 enum { CHUNK = 1024, META_MAX = 1 << 20 };
-enum mode { AS_IT_IS, WITH_SAE, WITH_ZERO, MODES };
-
-struct sums {
-    double loss, kl;
-    size_t n_right, n;
-};
+enum { AS_IT_IS, WITH_SAE, WITH_ZERO, MODES }; /* of a report */
 
 struct run {
     const struct splice *s;
@@ -24,7 +19,8 @@ struct run {
     real *seen;              /* [nodes,d] what a transcoder reads, by node */
     uint32_t *row;           /* [infer.n_max] which rows these are */
     real *own;               /* [n_out,v] the model's own log-probabilities */
-    enum mode mode;
+    const struct splice_mode *modes, *mode;
+    size_t n_modes;
     bool is_bad;
 };
 
@@ -101,6 +97,7 @@ enum err_code splice_open(struct splice *s, const struct job *j, const struct sa
         return rc;
     }
     task_plan(&s->task, kind->name, s->file.origin.modulus, kind->n_extract);
+    s->n = s->task.n;
     return ERR_OK;
 }
 
@@ -126,19 +123,37 @@ size_t splice_bytes(const struct splice *s, const struct sae_model *m)
            arena_need(n_out * c->n_vocab, sizeof(real));
 }
 
+/* row [d] += (factor - 1) times the part of the chosen features */
+static void edit(const struct run *r, real *row, size_t i)
+{
+    const struct sae_model *m = r->infer.m;
+
+    for (size_t f = 0; f < m->f; f++) {
+        real a = r->mode->chosen[f] ? (r->mode->factor - 1) * r->infer.a[i * m->f + f] : 0;
+
+        for (size_t c = 0; a != 0 && c < m->d; c++)
+            row[c] += a * m->dir[f * m->d + c];
+    }
+}
+
 static void put_back(struct run *r, real *rows, size_t n)
 {
     size_t d = r->infer.m->o;
 
     if (n == 0)
         return;
-    if (r->mode == WITH_SAE && !sae_infer_run(&r->infer, r->x, n)) {
+    if (r->mode->kind != SPLICE_ZERO && !sae_infer_run(&r->infer, r->x, n)) {
         r->is_bad = true;
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < d; c++)
-            rows[r->row[i] * d + c] = r->mode == WITH_SAE ? r->infer.xhat[i * d + c] : 0;
+    for (size_t i = 0; i < n; i++) {
+        real *row = rows + r->row[i] * d;
+
+        if (r->mode->kind == SPLICE_EDIT)
+            edit(r, row, i);
+        for (size_t c = 0; r->mode->kind != SPLICE_EDIT && c < d; c++)
+            row[c] = r->mode->kind == SPLICE_SAE ? r->infer.xhat[i * d + c] : 0;
+    }
 }
 
 /* What a transcoder reads, kept until its output is due. */
@@ -191,7 +206,7 @@ static size_t log_softmax(real *z, size_t v)
     return best;
 }
 
-static void score(struct run *r, const struct lm_batch *b, struct sums *sum)
+static void score(struct run *r, const struct lm_batch *b, struct splice_sums *sum)
 {
     size_t v = r->lm.cfg.n_vocab;
 
@@ -202,9 +217,9 @@ static void score(struct run *r, const struct lm_batch *b, struct sums *sum)
         sum->loss -= (double)z[b->target[i]];
         sum->n_right += best == (size_t)b->target[i];
         sum->n++;
-        if (r->mode == AS_IT_IS)
+        if (r->mode->kind == SPLICE_AS_IT_IS)
             memcpy(r->own + i * v, z, v * sizeof *z);
-        for (size_t k = 0; r->mode != AS_IT_IS && k < v; k++) {
+        for (size_t k = 0; r->mode->kind != SPLICE_AS_IT_IS && k < v; k++) {
             double own = (double)r->own[i * v + k];
 
             sum->kl += exp(own) * (own - (double)z[k]);
@@ -212,7 +227,7 @@ static void score(struct run *r, const struct lm_batch *b, struct sums *sum)
     }
 }
 
-static enum err_code all_examples(struct run *r, struct job *j, struct sums sums[MODES],
+static enum err_code all_examples(struct run *r, struct job *j, struct splice_sums *sums,
                                   struct err *e)
 {
     const struct task *t = &r->s->task;
@@ -221,27 +236,28 @@ static enum err_code all_examples(struct run *r, struct job *j, struct sums sums
                                    .look = r->seen ? look : NULL, .ctx = r};
     size_t chunk = chunk_of(t);
 
-    for (size_t first = 0; first < t->n; first += chunk) {
-        size_t n = t->n - first < chunk ? t->n - first : chunk;
+    for (size_t first = 0; first < r->s->n; first += chunk) {
+        size_t n = r->s->n - first < chunk ? r->s->n - first : chunk;
 
         if (job_stop_wanted(j))
-            return err_set(e, ERR_STOPPED, "stopped at example %zu of %zu", first, t->n);
+            return err_set(e, ERR_STOPPED, "stopped at example %zu of %zu", first, r->s->n);
         batch_build(&r->batch, t, NULL, first, n, batch_answers(t));
         const struct lm_batch b = lm_batch_of(&r->batch);
-        for (int mode = AS_IT_IS; mode < MODES; mode++) {
-            r->mode = (enum mode)mode;
-            r->acts.patch = mode == AS_IT_IS ? NULL : &patch;
+        for (size_t mode = 0; mode < r->n_modes; mode++) {
+            r->mode = &r->modes[mode];
+            r->acts.patch = r->mode->kind == SPLICE_AS_IT_IS ? NULL : &patch;
             lm_logits(&r->lm, &r->acts, &b);
             score(r, &b, &sums[mode]);
         }
         if (r->is_bad)
             return err_set(e, ERR_INVALID, "sae: a pre-activation is not finite");
-        job_progress(j, (int64_t)(first + n), (int64_t)t->n, "examples");
+        job_progress(j, (int64_t)(first + n), (int64_t)r->s->n, "examples");
     }
     return ERR_OK;
 }
 
-static void report(struct job *j, const struct splice *s, const struct sums sums[MODES])
+static void report(struct job *j, const struct splice *s,
+                   const struct splice_sums sums[MODES])
 {
     static const char *const hooks[] = {
 #define X(name, text) text,
@@ -272,16 +288,17 @@ static void report(struct job *j, const struct splice *s, const struct sums sums
                 (zero - sae) / (zero - own));
 }
 
-enum err_code splice_report(struct splice *s, struct job *j, const struct sae_model *m,
-                            struct err *e)
+enum err_code splice_measure(struct splice *s, struct job *j, const struct sae_model *m,
+                             const struct splice_mode *modes, size_t n_modes,
+                             struct splice_sums *sums, struct err *e)
 {
     const struct lm_cfg *c = &s->file.cfg;
     const struct batch_read read = batch_answers(&s->task);
     size_t mark = arena_mark(j->arena), chunk = chunk_of(&s->task);
-    struct sums sums[MODES] = {{0}};
-    struct run r = {.s = s};
+    struct run r = {.s = s, .modes = modes, .n_modes = n_modes};
     enum err_code rc;
 
+    memset(sums, 0, n_modes * sizeof *sums);
     if (c->d_model != m->d || c->d_model != m->o)
         return err_set(e, ERR_INVALID, "model: d_model %zu, the SAE takes %zu and gives %zu", c->d_model,
                        m->d, m->o);
@@ -297,8 +314,20 @@ enum err_code splice_report(struct splice *s, struct job *j, const struct sae_mo
     r.seen = m->is_transcoder ? arena_new(j->arena, real, r.batch.n_max * m->d) : NULL;
     r.own = arena_new(j->arena, real, chunk * read.count * c->n_vocab);
     rc = all_examples(&r, j, sums, e);
-    if (!rc)
-        report(j, s, sums);
     arena_reset(j->arena, mark);
     return rc;
+}
+
+enum err_code splice_report(struct splice *s, struct job *j, const struct sae_model *m,
+                            struct err *e)
+{
+    static const struct splice_mode modes[MODES] = {
+        [AS_IT_IS] = {SPLICE_AS_IT_IS, NULL, 0}, [WITH_SAE] = {SPLICE_SAE, NULL, 0},
+        [WITH_ZERO] = {SPLICE_ZERO, NULL, 0}};
+    struct splice_sums sums[MODES];
+
+    if (splice_measure(s, j, m, modes, MODES, sums, e))
+        return e->code;
+    report(j, s, sums);
+    return ERR_OK;
 }

@@ -109,7 +109,7 @@ static enum err_code group_agreement(struct structure *s, const char *input, dou
 {
     struct sae_group g = {0};
     struct sae_pairs pairs = {0};
-    enum err_code rc = sae_group_load(&g, s->j, input, -1, e);
+    enum err_code rc = sae_group_load(&g, s->j, input, NULL, e);
 
     *is_whole = !rc && g.n == s->n;
     if (*is_whole)
