@@ -238,7 +238,7 @@ static enum err_code contrast(struct bench *b, struct err *e)
     for (size_t i = b->n_train; i < b->n; i++)
         (b->y[i] ? one : two)[n[b->y[i] ? 0 : 1]++] = (uint32_t)i;
     size_t pairs = n[0] < n[1] ? n[0] : n[1];
-    pairs = pairs < (size_t)b->cfg->n_contrasts ? pairs : (size_t)b->cfg->n_pairs;
+    pairs = pairs < (size_t)b->cfg->n_contrasts ? pairs : (size_t)b->cfg->n_contrasts;
     rc = pairs ? cebench_measure(&sae, b->a, b->m.f, one, two, pairs, e) : ERR_OK;
     if (!rc && pairs)
         rc = cebench_measure(&raw, b->x, b->m.d, one, two, pairs, e);
