@@ -51,9 +51,12 @@ void job_plot(struct job *j, const char *name, const struct plot *p)
 
         lines[i] = (struct plot_line){text_or_null(l->title),     doubles_copy(l->x, l->n),
                                       doubles_copy(l->y, l->n),   l->n,
-                                      doubles_copy(l->y_low, l->n), doubles_copy(l->y_high, l->n)};
+                                      doubles_copy(l->y_low, l->n), doubles_copy(l->y_high, l->n),
+                                      l->style,                     NULL};
     }
     copy.lines = lines;
+    copy.n_x = 0; /* named marks and matrices are for reports */
+    copy.matrix = NULL;
     copy.title = text_or_null(p->title);
     copy.x_label = text_or_null(p->x_label);
     copy.y_label = text_or_null(p->y_label);
