@@ -7,83 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/tables.h"
+#include "coordinator/condition.h"
 
-enum { COLUMNS_MAX = 512, NAMED_MAX = 3 };
+enum { NAMED_MAX = 3 };
 #define LEAK_LIMIT 0.1 /* as the definition of `leak` says */
-
-/* Named in the line above the table; the other knobs only if they vary. */
-static const char *const main_knobs[] = {"task", "layer", "hook", "arch", "d_sae", "k"};
-
-static bool is_main(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(main_knobs); i++)
-        if (strcmp(name, main_knobs[i]) == 0)
-            return true;
-    return false;
-}
-
-static void add_cell(struct buf *out, const struct cell *c)
-{
-    if (c->type == CELL_TEXT)
-        buf_str(out, c->text);
-    else if (c->type == CELL_I64)
-        buf_fmt(out, "%" PRId64, c->i);
-    else if (c->type == CELL_F64)
-        table_number(out, c->f);
-    else
-        buf_char(out, '-');
-}
-
-static bool get_number(const struct table *t, size_t row, const char *name, double *out)
-{
-    int col = table_col(t, name);
-
-    if (col < 0)
-        return false;
-    const struct cell *c = table_cell(t, row, (size_t)col);
-    if (c->type == CELL_I64)
-        *out = (double)c->i;
-    else if (c->type == CELL_F64)
-        *out = c->f;
-    else
-        return false;
-    return isfinite(*out);
-}
-
-/* --- knobs -------------------------------------------------------------------------------- */
-
-/* Columns of the knobs in which rows differ.  If none does, rows are told apart by their names. */
-static size_t varying(const struct table *t, size_t *cols)
-{
-    size_t n = 0;
-    int run = table_col(t, "run_id");
-
-    for (size_t c = 0; c < t->n_cols && n < COLUMNS_MAX / 2; c++)
-        if (tables_is_knob(t, c) &&
-            (tables_varies(t, c) || (is_main(t->cols[c]) && !table_is_constant(t, c))))
-            cols[n++] = c;
-    if (n == 0 && t->n_rows > 1 && run >= 0)
-        cols[n++] = (size_t)run;
-    return n;
-}
-
-/* "task modadd, layer 1, hook resid_post, d_sae 128" */
-static void add_constants(const struct table *t, struct buf *out)
-{
-    size_t start = out->len;
-
-    for (size_t i = 0; i < ARRAY_LEN(main_knobs); i++) {
-        int c = table_col(t, main_knobs[i]);
-
-        if (c < 0 || !table_is_constant(t, (size_t)c) || table_cell(t, 0, (size_t)c)->type == CELL_NULL)
-            continue;
-        buf_fmt(out, "%s%s ", out->len > start ? ", " : "", main_knobs[i]);
-        add_cell(out, table_cell(t, 0, (size_t)c));
-    }
-    if (out->len > start)
-        buf_char(out, '\n');
-}
 
 void stability_leaks(const struct table *t, struct buf *out)
 {
@@ -91,7 +18,7 @@ void stability_leaks(const struct table *t, struct buf *out)
     size_t n = 0;
 
     for (size_t i = 0; i < t->n_rows; i++)
-        if (get_number(t, i, "leak", &v) && v > LEAK_LIMIT) {
+        if (table_f64(t, i, "leak", &v) && v > LEAK_LIMIT) {
             worst = v > worst ? v : worst;
             n++;
         }
@@ -101,17 +28,6 @@ void stability_leaks(const struct table *t, struct buf *out)
             t->n_rows);
     table_number(out, worst);
     buf_str(out, " of its outputs follow them and not the operands.\n");
-}
-
-/* "k = 4, arch = topk"; nothing if there is one condition */
-static void add_condition(const struct table *t, size_t row, struct buf *out)
-{
-    size_t cols[COLUMNS_MAX], n = varying(t, cols);
-
-    for (size_t i = 0; i < n; i++) {
-        buf_fmt(out, "%s%s = ", i ? ", " : "", t->cols[cols[i]]);
-        add_cell(out, table_cell(t, row, cols[i]));
-    }
 }
 
 /* --- tables ------------------------------------------------------------------------------- */
@@ -134,7 +50,7 @@ static void set_ratio_ci(const struct table *t, size_t row, struct cell *cell)
     double low, high;
     struct buf text = {0};
 
-    if (!get_number(t, row, "ratio_ci_low", &low) || !get_number(t, row, "ratio_ci_high", &high))
+    if (!table_f64(t, row, "ratio_ci_low", &low) || !table_f64(t, row, "ratio_ci_high", &high))
         return;
     buf_fmt(&text, "%.3f..%.3f", low, high);
     cell_set_text(cell, text.data);
@@ -148,23 +64,15 @@ static void set_figure(const struct table *t, size_t row, const struct figure *f
 
     if (strcmp(f->column, "ratio_ci") == 0) {
         set_ratio_ci(t, row, cell);
-    } else if (get_number(t, row, f->column, &v)) {
+    } else if (table_f64(t, row, f->column, &v)) {
         snprintf(text, sizeof text, "%.*g", f->digits, v);
         cell_set_f64(cell, f->digits ? strtod(text, NULL) : v);
     }
 }
 
-static void copy_knob(struct cell *to, const struct cell *from)
-{
-    if (from->type == CELL_TEXT)
-        cell_set_text(to, from->text);
-    else
-        *to = *from;
-}
-
 static void build(const struct table *t, struct table *shown)
 {
-    size_t cols[COLUMNS_MAX], n = varying(t, cols);
+    size_t cols[CONDITION_MAX], n = condition_columns(t, cols);
 
     for (size_t i = 0; i < n; i++)
         table_add_col(shown, t->cols[cols[i]]);
@@ -174,7 +82,7 @@ static void build(const struct table *t, struct table *shown)
         struct cell *row = table_add_row(shown);
 
         for (size_t i = 0; i < n; i++)
-            copy_knob(&row[i], table_cell(t, r, cols[i]));
+            cell_copy(&row[i], table_cell(t, r, cols[i]));
         for (size_t i = 0; i < ARRAY_LEN(figures); i++)
             set_figure(t, r, &figures[i], &row[n + i]);
     }
@@ -187,7 +95,7 @@ static double figure(const struct table *t, size_t row, const char *name)
 {
     double v;
 
-    return get_number(t, row, name, &v) ? v : NAN;
+    return table_f64(t, row, name, &v) ? v : NAN;
 }
 
 /* Reconstructs worse than the mean would, or has lost most of its features. */
@@ -202,7 +110,7 @@ static bool best_row(const struct table *t, bool only_sound, size_t *row)
     bool found = false;
 
     for (size_t i = 0; i < t->n_rows; i++) {
-        if (!get_number(t, i, "ratio", &r) || r <= best || (only_sound && is_poor(t, i)))
+        if (!table_f64(t, i, "ratio", &r) || r <= best || (only_sound && is_poor(t, i)))
             continue;
         *row = i;
         best = r;
@@ -258,7 +166,7 @@ static size_t next_tie(const struct table *t, size_t after, double low)
     size_t found = t->n_rows;
 
     for (size_t i = 0; i < t->n_rows; i++) {
-        if (!get_number(t, i, "ratio", &r) || !get_number(t, i, "ratio_ci_high", &high) || !(high >= low))
+        if (!table_f64(t, i, "ratio", &r) || !table_f64(t, i, "ratio_ci_high", &high) || !(high >= low))
             continue;
         if ((r < last || (r == last && i > after)) && r > best) {
             best = r;
@@ -277,7 +185,7 @@ static void add_ties(const struct table *t, size_t best, struct buf *out)
     for (size_t i = next_tie(t, best, low); i < t->n_rows; i = next_tie(t, i, low)) {
         if (n < NAMED_MAX) {
             buf_str(out, n ? "; " : " Not distinguishable from ");
-            add_condition(t, i, out);
+            condition_name(t, i, out);
         }
         n++;
     }
@@ -306,7 +214,7 @@ void stability_sentence(const struct table *t, struct buf *out)
     }
     if (several) {
         buf_str(out, is_poor(t, row) ? "Highest ratio to chance: " : "Most stable across seeds: ");
-        add_condition(t, row, out);
+        condition_name(t, row, out);
         buf_str(out, ": ");
     } else {
         buf_str(out, "Stability across seeds: ");
@@ -322,7 +230,7 @@ void stability_sentence(const struct table *t, struct buf *out)
         return;
     }
     buf_str(out, ". The most stable sound one: ");
-    add_condition(t, sound, out);
+    condition_name(t, sound, out);
     buf_str(out, ": ");
     add_ratio(t, sound, out);
     add_quality(t, sound, out);
@@ -343,13 +251,13 @@ static enum err_code stages(struct query *q, const char *sweep, struct table *ou
 static enum err_code load(struct query *q, const char *sweep, const char *stage, struct table *t,
                           struct err *e)
 {
-    size_t cols[COLUMNS_MAX], n;
+    size_t cols[CONDITION_MAX], n;
     struct buf sql = {0};
     enum err_code rc;
 
     buf_str(&sql, "SELECT * FROM stability WHERE sweep = ?1 AND stage = ?2");
     rc = query_table(q, t, e, sql.data, "tt", sweep, stage);
-    n = rc ? 0 : varying(t, cols);
+    n = rc ? 0 : condition_columns(t, cols);
     for (size_t i = 0; i < n; i++)
         buf_fmt(&sql, "%s`%s`", i ? ", " : " ORDER BY ", t->cols[cols[i]]);
     if (n) {
@@ -376,7 +284,7 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
         if (!rc) {
             if (names.n_rows > 1)
                 buf_fmt(out, "%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text);
-            add_constants(&t, out);
+            condition_constants(&t, out);
             stability_leaks(&t, out);
             build(&t, &shown);
             table_print(&shown, TABLE_TEXT, colour, out);

@@ -68,6 +68,14 @@ void cell_set_f64(struct cell *c, double v)
         *c = (struct cell){.type = CELL_F64, .f = v};
 }
 
+void cell_copy(struct cell *to, const struct cell *from)
+{
+    if (from->type == CELL_TEXT)
+        cell_set_text(to, from->text);
+    else
+        *to = *from;
+}
+
 const struct cell *table_cell(const struct table *t, size_t row, size_t col)
 {
     return &t->cells[row * t->n_cols + col];
@@ -208,6 +216,27 @@ static void nice_cell(const struct cell *c, struct buf *out)
         raw_cell(c, out);
 }
 
+void cell_text(const struct cell *c, struct buf *out)
+{
+    nice_cell(c, out);
+}
+
+bool table_f64(const struct table *t, size_t row, const char *name, double *out)
+{
+    int col = table_col(t, name);
+
+    if (col < 0)
+        return false;
+    const struct cell *c = table_cell(t, row, (size_t)col);
+    if (c->type == CELL_I64)
+        *out = (double)c->i;
+    else if (c->type == CELL_F64)
+        *out = c->f;
+    else
+        return false;
+    return isfinite(*out);
+}
+
 static size_t text_width(const char *s)
 {
     size_t n = 0;
@@ -329,16 +358,39 @@ static void print_csv(const struct table *t, struct buf *out)
     }
 }
 
+static void escaped_latex(struct buf *out, const char *s)
+{
+    static const struct {
+        char c;
+        const char *text;
+    } names[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"},
+                 {'<', "\\textless{}"},       {'>', "\\textgreater{}"},    {'|', "\\textbar{}"}};
+
+    if (*s == '[' || *s == '*') /* would be read as an option of the line break before */
+        buf_str(out, "{}");
+    for (; *s; s++) {
+        size_t i = 0;
+
+        while (i < ARRAY_LEN(names) && names[i].c != *s)
+            i++;
+        if (i < ARRAY_LEN(names))
+            buf_str(out, names[i].text);
+        else
+            buf_fmt(out, "%s%c", strchr("&%$#_{}", *s) ? "\\" : "", (unsigned char)*s < 0x20 ? ' ' : *s);
+    }
+}
+
 /* Escapes what Markdown cells or LaTeX give a meaning. */
 static void escaped(struct buf *out, const char *s, bool latex)
 {
+    if (latex) {
+        escaped_latex(out, s);
+        return;
+    }
     for (; *s; s++) {
-        if (latex ? strchr("&%$#_{}", *s) != NULL : *s == '|')
+        if (*s == '|')
             buf_char(out, '\\');
-        if (latex && (*s == '\\' || *s == '~' || *s == '^'))
-            buf_str(out, *s == '\\' ? "\\textbackslash{}" : *s == '~' ? "\\textasciitilde{}" : "\\textasciicircum{}");
-        else
-            buf_char(out, (unsigned char)*s < 0x20 ? ' ' : *s);
+        buf_char(out, (unsigned char)*s < 0x20 ? ' ' : *s);
     }
 }
 
@@ -374,15 +426,15 @@ static void print_md(const struct table *t, struct buf *out)
 
 static void print_latex(const struct table *t, struct buf *out)
 {
-    buf_str(out, "\\begin{tabular}{");
+    buf_str(out, "% \\usepackage{booktabs}\n\\begin{tabular}{");
     for (size_t c = 0; c < t->n_cols; c++)
         buf_char(out, is_number(t, c) ? 'r' : 'l');
-    buf_str(out, "}\n\\hline\n");
+    buf_str(out, "}\n\\toprule\n");
     for (size_t c = 0; c < t->n_cols; c++) {
         buf_str(out, c ? " & " : "");
         escaped(out, t->cols[c], true);
     }
-    buf_str(out, " \\\\\n\\hline\n");
+    buf_str(out, " \\\\\n\\midrule\n");
     for (size_t r = 0; r < t->n_rows; r++) {
         for (size_t c = 0; c < t->n_cols; c++) {
             buf_str(out, c ? " & " : "");
@@ -390,7 +442,7 @@ static void print_latex(const struct table *t, struct buf *out)
         }
         buf_str(out, " \\\\\n");
     }
-    buf_str(out, "\\hline\n\\end{tabular}\n");
+    buf_str(out, "\\bottomrule\n\\end{tabular}\n");
 }
 
 static void print_json(const struct table *t, struct buf *out)

@@ -1,6 +1,6 @@
 /* table.h - rows and columns of a query, printed for people, papers and programs.
  *
- * Text, Markdown and LaTeX round reals to 4 significant digits; CSV and JSON give every bit
+ * Text, Markdown and LaTeX (booktabs) round reals to 4 significant digits; CSV and JSON give every bit
  * (f64_text).  An absent value is "-" for people, empty in CSV, null in JSON.
  */
 #pragma once
@@ -35,10 +35,14 @@ void cell_set_text(struct cell *c, const char *text);  /* NULL: stays empty */
 void cell_set_i64(struct cell *c, int64_t v);
 void cell_set_f64(struct cell *c, double v);           /* NaN: stays empty */
 
+void cell_copy(struct cell *to, const struct cell *from); /* to an empty cell */
+void cell_text(const struct cell *c, struct buf *out);    /* as for people; "-": absent */
 bool cell_equal(const struct cell *a, const struct cell *b);
 const struct cell *table_cell(const struct table *t, size_t row, size_t col);
 /* Column by name, or -1. */
 int table_col(const struct table *t, const char *name);
+/* The number in a column; false if there is no such column, or no finite number. */
+bool table_f64(const struct table *t, size_t row, const char *name, double *out);
 /* Keeps the named columns, in this order; unknown names are left out. */
 void table_select(struct table *t, const char *const *names, size_t n);
 /* Drops the columns that have no value in any row. */

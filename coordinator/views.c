@@ -159,6 +159,23 @@ static void view_stability(struct buf *out)
     buf_str(out, FROM_JOBS "\nWHERE kd.name = 'sae_compare' AND j.state = 'done';\n");
 }
 
+/* A knob of what the activations were made by, and of nothing later. */
+static bool is_data_knob(const char *name)
+{
+    static const char *const makers[] = {"lm_train", "lm_import", "acts_extract", "data_make"};
+    const struct job_kind *sae = kind_find("sae_train");
+    bool is_data = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
+        const struct job_kind *k = kind_find(makers[i]);
+
+        is_data = is_data || (k && cfg_find(k->fields, k->n_fields, name));
+    }
+    return is_data && strncmp(name, "seed", 4) != 0 && !(sae && cfg_find(sae->fields, sae->n_fields, name));
+}
+
+/* Rivals are the conditions of the sweep on the same activations, whatever stage they are of: each
+ * architecture may have its own. */
 static void view_pareto(struct buf *out)
 {
     const char *names[KNOBS_MAX];
@@ -170,7 +187,11 @@ static void view_pareto(struct buf *out)
         buf_fmt(out, ", \"%s\"", names[i]);
     buf_str(out,
             ",\n  ratio, ev_mean AS ev, l0_mean AS l0, dead_pct_mean AS dead_pct FROM f\n"
-            "WHERE NOT EXISTS (SELECT 1 FROM f o WHERE o.sweep = f.sweep AND o.stage = f.stage"
+            "WHERE NOT EXISTS (SELECT 1 FROM f o WHERE o.sweep = f.sweep");
+    for (size_t i = 0; i < n; i++)
+        if (is_data_knob(names[i]))
+            buf_fmt(out, " AND o.\"%s\" IS f.\"%s\"", names[i], names[i]);
+    buf_str(out,
             " AND o.ratio >= f.ratio AND o.ev_mean >= f.ev_mean AND o.l0_mean <= f.l0_mean"
             " AND o.dead_pct_mean <= f.dead_pct_mean AND (o.ratio > f.ratio OR o.ev_mean > f.ev_mean"
             " OR o.l0_mean < f.l0_mean OR o.dead_pct_mean < f.dead_pct_mean));\n");

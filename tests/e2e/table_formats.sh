@@ -23,7 +23,7 @@ same 'a number read back from CSV' \
 sg table stability --md >table.md
 same 'lines in Markdown' "$(grep -c '^|' table.md)" $((rows + 2))
 sg table stability --latex >table.tex
-grep -q 'begin{tabular}' table.tex || fail 'no tabular in LaTeX'
+grep -q 'begin{tabular}' table.tex && grep -q toprule table.tex || fail 'no booktabs tabular in LaTeX'
 grep -q 'pwmcc\\_mean\|pwmcc mean\|PWMCC' table.tex || fail 'LaTeX names are not escaped'
 
 expect 65 sg table nosuchview

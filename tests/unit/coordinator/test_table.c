@@ -62,8 +62,8 @@ static void test_markdown_and_latex_escape(void **state)
     (void)state;
     expect(TABLE_MD, "| name | k | ev | none |\n|---|---:|---:|---:|\n| a_b, \"c\" | 8 | 0.3333 | - |\n"
                      "| \xc3\xa4\\|x | 16 | - | - |\n");
-    expect(TABLE_LATEX, "\\begin{tabular}{lrrr}\n\\hline\nname & k & ev & none \\\\\n\\hline\n"
-                        "a\\_b, \"c\" & 8 & 0.3333 & - \\\\\n\xc3\xa4|x & 16 & - & - \\\\\n\\hline\n\\end{tabular}\n");
+    expect(TABLE_LATEX, "% \\usepackage{booktabs}\n\\begin{tabular}{lrrr}\n\\toprule\nname & k & ev & none \\\\\n\\midrule\n"
+                        "a\\_b, \"c\" & 8 & 0.3333 & - \\\\\n\xc3\xa4\\textbar{}x & 16 & - & - \\\\\n\\bottomrule\n\\end{tabular}\n");
 }
 
 static void test_numbers(void **state)
