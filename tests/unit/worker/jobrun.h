@@ -2,6 +2,7 @@
 #pragma once
 #include "tests/lib/check.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/fs.h"
@@ -12,6 +13,7 @@
 struct jobrun {
     char *root; /* results folder */
     int n;      /* jobs so far: their ids count up */
+    volatile sig_atomic_t *stop; /* asks the next job to stop, may be NULL */
 };
 
 static UNUSED const char *jobrun_id(int n)
@@ -29,7 +31,7 @@ static UNUSED const char *jobrun_id(int n)
 static UNUSED enum err_code jobrun(struct jobrun *r, const char *name, const char *kind,
                                    const char *knobs, const char *inputs, struct err *e)
 {
-    struct frame_opts o = {.clock = &clock_system, .progress_fd = -1};
+    struct frame_opts o = {.clock = &clock_system, .progress_fd = -1, .stop = r->stop};
     struct buf json = {0}, dir = {0}, file = {0};
     const char *comma = "";
 
