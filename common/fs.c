@@ -176,6 +176,8 @@ enum err_code fs_mkdirs(const char *path, struct err *e)
 
     if (!*path)
         return err_set(e, ERR_INVALID, "make folder: the path is empty");
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && fs_is_dir(path)))
+        return ERR_OK;
     buf_str(&b, path);
     while (!rc && i < b.len) {
         char cut;
@@ -262,7 +264,49 @@ enum err_code fs_sync_tree(const char *path, struct err *e)
     return errnum ? err_errno(e, errnum, "sync %s", path) : ERR_OK;
 }
 
-enum err_code fs_rename_dir(const char *from, const char *to, struct err *e)
+/* Starts writing a file's data, and asks for no more. */
+static int start_entry(int dir_fd, const char *name, bool is_dir)
+{
+    int fd = is_dir ? -1 : openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0) {
+        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: fsync follows */
+        close(fd);
+    }
+    return 0;
+}
+
+static enum err_code sync_whole(const char *path, dev_t *done, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err_code rc = ERR_OK;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        rc = err_errno(e, errno, "sync %s", path);
+    else if (st.st_dev != *done && syncfs(fd))
+        rc = err_errno(e, errno, "sync the file system of %s", path);
+    else
+        *done = st.st_dev;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+enum err_code fs_sync_trees(const char *const *paths, size_t n, struct err *e)
+{
+    bool by_file = n < FS_SYNC_WHOLE_MIN || fs_network_type(paths[0]);
+    enum err_code rc = ERR_OK;
+    dev_t done = 0;
+
+    for (size_t i = 0; i < n && by_file; i++)
+        tree_walk(AT_FDCWD, paths[i], start_entry);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = by_file ? fs_sync_tree(paths[i], e) : sync_whole(paths[i], &done, e);
+    return rc;
+}
+
+static enum err_code rename_dir(const char *from, const char *to, struct err *e)
 {
     struct stat before, after;
 
@@ -276,7 +320,34 @@ enum err_code fs_rename_dir(const char *from, const char *to, struct err *e)
             access(from, F_OK) == 0)
             return err_errno(e, errnum, "rename %s to %s", from, to);
     }
-    return sync_parent(to, e);
+    return ERR_OK;
+}
+
+enum err_code fs_rename_dir(const char *from, const char *to, struct err *e)
+{
+    enum err_code rc = rename_dir(from, to, e);
+
+    return rc ? rc : sync_parent(to, e);
+}
+
+static bool has_same_parent(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+
+    return end_a && end_b && end_a - a == end_b - b && memcmp(a, b, (size_t)(end_a - a)) == 0;
+}
+
+enum err_code fs_rename_dirs(const char *const *from, const char *const *to, size_t n, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < n && !rc; i++)
+        if (!fs_is_dir(to[i]) || fs_is_dir(from[i])) /* else it was renamed before */
+            rc = rename_dir(from[i], to[i], e);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (i == 0 || !has_same_parent(to[i], to[i - 1]))
+            rc = sync_parent(to[i], e);
+    return rc;
 }
 
 bool fs_is_dir(const char *path)

@@ -17,8 +17,16 @@ MUST_CHECK enum err_code fs_remove_tree(const char *path,
                                         struct err *e); /* absent is fine; never follows links */
 MUST_CHECK enum err_code fs_sync_tree(const char *path,
                                       struct err *e); /* fsync files and folders below */
+/* The same for many: those of one local file system with a single syncfs, which costs less than the
+ * fsync of each of their files (it reports errors since Linux 5.8; FUSE and network file systems
+ * may ignore it). */
+enum { FS_SYNC_WHOLE_MIN = 4 };
+MUST_CHECK enum err_code fs_sync_trees(const char *const *paths, size_t n, struct err *e);
 MUST_CHECK enum err_code fs_rename_dir(const char *from, const char *to,
                                        struct err *e); /* and fsync the parent */
+/* Renames all, then fsyncs each parent once; what was renamed before counts as done. */
+MUST_CHECK enum err_code fs_rename_dirs(const char *const *from, const char *const *to, size_t n,
+                                        struct err *e);
 bool fs_is_dir(const char *path);
 bool fs_is_file(const char *path);
 MUST_CHECK enum err_code fs_free_bytes(const char *path, uint64_t *out, struct err *e);

@@ -135,6 +135,12 @@ enum err_code proc_spawn(struct proc *p, const struct proc_opts *o, struct err *
     return ERR_OK;
 }
 
+void proc_adopt(struct proc *p, pid_t pid)
+{
+    setpgid(pid, pid); /* as it does itself: whoever comes first */
+    *p = (struct proc){.pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
+}
+
 static double seconds(struct timeval t)
 {
     return (double)t.tv_sec + (double)t.tv_usec * 1e-6;

@@ -29,6 +29,8 @@ struct proc_end {
 };
 
 MUST_CHECK enum err_code proc_spawn(struct proc *p, const struct proc_opts *o, struct err *e);
+/* For a child that somebody else has made for us: puts it into a group of its own. */
+void proc_adopt(struct proc *p, pid_t pid);
 /* true and *end filled when it has ended (reaped); never blocks unless `block` */
 bool proc_wait(struct proc *p, bool block, struct proc_end *end);
 void proc_signal_group(const struct proc *p, int sig);

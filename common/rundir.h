@@ -11,8 +11,8 @@
  *    "inputs": [{"name": "acts", "job": "<hex>", "path": "<folder relative to results>"}],
  *    "results": "/abs/results"}
  *
- * result.json (written by the runner as the last file before the rename; what the coordinator
- * ingests; its presence in a folder without ".tmp" is the commit marker):
+ * result.json (written by the runner as the last file, before the folder is synced and renamed; what
+ * the coordinator ingests; its presence in a folder without ".tmp" is the commit marker):
  *   {"format": 1, "job": "<hex>", "kind": ..., "epoch": 7, "verdict": "pass"|"negative"|null,
  *    "message": "...", "metrics": {"ev": 0.9, ...},            short names, finite only
  *    "absent": {"first_epoch_99": "never reached"},            why a declared metric has no value
@@ -34,9 +34,13 @@
 #define RUN_LOG_FILE    "log.txt"
 #define RUN_SERIES_FILE "series.csv"
 #define RUN_ERROR_FILE  "error.json"
+enum { RUN_ORDER_MAX = 64 << 10 }; /* bytes of an order to a warm runner */
 
 /* "<results>/experiments/<sweep>/<run_id>" + (".tmp" if is_tmp) */
 void rundir_path(struct buf *out, const char *results, const char *sweep, const char *run_id,
                  bool is_tmp);
 /* True if the folder holds a complete result (result.json is there). */
 bool rundir_is_complete(const char *path);
+/* Folders "X.tmp" with complete results that are written but not synced: makes them durable,
+ * then names each X.  After an error each is one or the other; it may be called again. */
+MUST_CHECK enum err_code rundir_settle(const char *const *tmp, size_t n, struct err *e);

@@ -130,6 +130,8 @@ static void on_result(struct core *c, int rank, const struct msg_RESULT *m, int6
         return;
     }
     renew(c, rank, job, now_ms);
+    if (!c->queue.jobs[job].in_agent)
+        sched_ran(&c->sched, rank, m->wall_s);
     end.facts.class = (enum err_class)m->outcome;
     end.facts.is_oom = m->is_oom != 0;
     core_attempt_ended(c, job, &end, now_ms, o);

@@ -21,6 +21,7 @@ void sched_init(struct sched *s, int n_ranks)
     for (int r = 0; r < n_ranks; r++) {
         s->ranks[r].lent_to = -1;
         s->ranks[r].leases = QUEUE_NONE;
+        s->ranks[r].n_tiny = SCHED_TINY_MIN;
     }
 }
 
@@ -75,7 +76,7 @@ void sched_begin(struct sched *s)
     s->n_aside = 0;
     s->next_idle = s->next_rank = 1;
     s->level = 0;
-    s->ahead = 2;
+    s->ahead = 1;
     s->next_ahead = 1;
 }
 
@@ -124,7 +125,7 @@ static bool has_room(const struct sched *s, const struct rank *k, const struct j
 static bool has_room_ahead(const struct sched *s, const struct rank *k, const struct job *j)
 {
     float total = k->cost_s + j->cost_s;
-    int limit = total <= 0.05F * SCHED_AHEAD_TINY ? SCHED_AHEAD_TINY : SCHED_AHEAD;
+    int limit = total <= SCHED_TINY_S ? k->n_tiny : SCHED_AHEAD;
 
     return is_usable(k) && !is_held(s, k) && k->lent_to < 0 && k->n_lent == 0 &&
            !s->hosts[k->host].is_reserved &&
@@ -139,39 +140,33 @@ static int pick_idle(struct sched *s, const struct job *j)
     return s->next_idle < s->n_ranks ? s->next_idle : -1;
 }
 
-/* As pick_least_loaded: round after round, one more process each. */
-static int pick_ahead(struct sched *s, const struct job *j)
+typedef bool room_fn(const struct sched *s, const struct rank *k, const struct job *j);
+
+/* Within a pass agents only fill up: a cursor goes round once for each level of load. */
+static int pick_least_loaded(const struct sched *s, const struct job *j, room_fn *room, int *next,
+                             int *level)
 {
-    for (; s->ahead <= SCHED_AHEAD_TINY; s->ahead++, s->next_ahead = 1)
-        for (int *r = &s->next_ahead; *r < s->n_ranks; ++*r)
-            if (s->ranks[*r].n_held < s->ahead && has_room_ahead(s, &s->ranks[*r], j))
+    for (;;) {
+        int least = INT_MAX;
+        for (int *r = next; *r < s->n_ranks; ++*r)
+            if (s->ranks[*r].n_held <= *level && room(s, &s->ranks[*r], j))
                 return *r;
-    return -1;
+        for (int r = 1; r < s->n_ranks; r++)
+            if (s->ranks[r].n_held < least && room(s, &s->ranks[r], j))
+                least = s->ranks[r].n_held;
+        if (least == INT_MAX)
+            return -1;
+        *level = least;
+        *next = 1;
+    }
 }
 
 static int pick_for_process(struct sched *s, const struct queue *q, const struct job *j)
 {
     int rank = pick_idle(s, j);
 
-    return rank < 0 && q->n_ready >= (size_t)s->n_ranks ? pick_ahead(s, j) : rank;
-}
-
-/* Within a pass agents only fill up: a cursor goes round once for each level of load. */
-static int pick_least_loaded(struct sched *s, const struct job *j)
-{
-    for (;;) {
-        int least = INT_MAX;
-        for (int *r = &s->next_rank; *r < s->n_ranks; ++*r)
-            if (s->ranks[*r].n_held <= s->level && has_room(s, &s->ranks[*r], j))
-                return *r;
-        for (int r = 1; r < s->n_ranks; r++)
-            if (s->ranks[r].n_held < least && has_room(s, &s->ranks[r], j))
-                least = s->ranks[r].n_held;
-        if (least == INT_MAX)
-            return -1;
-        s->level = least;
-        s->next_rank = 1;
-    }
+    return rank < 0 && q->n_ready >= (size_t)s->n_ranks ? pick_least_loaded(s, j, has_room_ahead, &s->next_ahead, &s->ahead)
+                                                        : rank;
 }
 
 int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
@@ -181,7 +176,8 @@ int sched_pick(struct sched *s, struct queue *q, uint32_t *job)
     while ((*job = queue_top(q)) != QUEUE_NONE) {
         const struct job *j = &q->jobs[*job];
         if (j->threads <= 1)
-            return j->in_agent ? pick_least_loaded(s, j) : pick_for_process(s, q, j);
+            return j->in_agent ? pick_least_loaded(s, j, has_room, &s->next_rank, &s->level)
+                               : pick_for_process(s, q, j);
         int host = pick_host(s, j, &is_now);
         if (host < 0)
             return -1;
@@ -244,4 +240,13 @@ void sched_release(struct sched *s, int rank, const struct job *job)
             s->ranks[r].lent_to = -1;
             k->n_lent--;
         }
+}
+
+void sched_ran(struct sched *s, int rank, double wall_s)
+{
+    double n = wall_s > 0 ? (double)SCHED_TINY_S / wall_s : SCHED_TINY_MAX;
+
+    s->ranks[rank].n_tiny = n < SCHED_TINY_MIN   ? SCHED_TINY_MIN
+                            : n > SCHED_TINY_MAX ? SCHED_TINY_MAX
+                                                 : (int)n;
 }

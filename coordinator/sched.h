@@ -3,7 +3,8 @@
  * A narrow job goes to the least loaded agent with room: a process to one that holds nothing, an
  * in-agent job to one that runs no process, behind which it would wait.  While more jobs are ready
  * than there are agents, one that runs short processes gets some ahead: their estimates add up to
- * SCHED_AHEAD_S at most, so that none waits long behind another while an agent is free.  A job with threads = t
+ * SCHED_AHEAD_S at most, so that none waits long behind another while an agent is free.  Tiny ones
+ * (estimates of SCHED_TINY_S in all) are bounded by what the last one really took.  A job with threads = t
  * lends t - 1 further idle agents of the same host until it ends; a host that is chosen for it
  * but still busy is reserved, so that narrow jobs do not starve wide ones.  A host with fewer
  * than t agents in all counts as wide enough once all of it is idle.
@@ -13,7 +14,9 @@
 #include "coordinator/queue.h"
 
 #define SCHED_AHEAD_S 4.0F
-enum { SCHED_AHEAD = 2, SCHED_AHEAD_TINY = 8 }; /* processes held at once; of 50 ms and less each */
+#define SCHED_TINY_S 0.4F
+/* processes held at once; tiny ones: before one has ended there, and at most */
+enum { SCHED_AHEAD = 2, SCHED_TINY_MIN = 8, SCHED_TINY_MAX = 128 };
 
 struct rank {
     bool is_up;
@@ -24,6 +27,7 @@ struct rank {
     int n_held;
     int n_process;         /* of them: jobs in a process of their own, which take all its time */
     float cost_s;          /* estimates of those */
+    int n_tiny;            /* how many tiny processes it may hold */
     int n_lent;            /* agents that it counts too */
     int lent_to;           /* rank that counts this one's core, or -1 */
     int host;              /* index in sched.hosts */
@@ -45,7 +49,7 @@ struct sched {
     int n_hosts;
     int next_idle;         /* cursors of the pass: for a process; */
     int next_rank, level;  /* for in-agent jobs, and the load that they may find there; */
-    int next_ahead, ahead; /* for a process ahead, and how many an agent may hold with it */
+    int next_ahead, ahead; /* for a process ahead, and how many an agent may hold before it */
     uint32_t *aside;       /* wide jobs of this pass that wait for a reserved host */
     size_t n_aside;
 };
@@ -65,3 +69,4 @@ void sched_end(struct sched *s, struct queue *q);
 void sched_took(struct sched *s, int rank, const struct job *job);
 void sched_hold(struct sched *s, int rank, const struct job *job); /* ... it claims, lends none */
 void sched_release(struct sched *s, int rank, const struct job *job); /* a lease of it ended */
+void sched_ran(struct sched *s, int rank, double wall_s); /* what a process there took */

@@ -15,6 +15,7 @@ void agent_init(struct agent *a, const struct agent_config *config, struct link 
     a->config = *config;
     a->link = link;
     a->clock = clock;
+    warm_init(&a->warm, config->is_warm ? config->runner : NULL);
     lease_start(&a->lease, clock_ms(clock), AGENT_TERM_MS);
     a->lease.next_beat_ms = 0; /* the first HELLO goes out at once */
 }
@@ -177,6 +178,11 @@ static void flush(struct agent *a)
     buf_reset(&a->out);
 }
 
+bool agent_has_process(const struct agent *a)
+{
+    return a->launch.is_running || a->is_settling || a->n_whole;
+}
+
 void agent_step(struct agent *a)
 {
     a->is_busy = false;
@@ -197,5 +203,6 @@ void agent_free(struct agent *a)
     while (a->n_items)
         agent_item_free(a->items[--a->n_items]);
     mock_inline_free(&a->mock);
+    warm_close(&a->warm);
     buf_free(&a->out);
 }

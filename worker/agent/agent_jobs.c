@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "worker/agent/settle.h"
 
 enum { PROGRESS_MS = 1000, INLINE_SLICE_US = 2000 };
 
@@ -14,8 +17,19 @@ static char *copy(const char *s)
     return buf_steal(&b);
 }
 
+/* Lets go of the folder. */
+static void release(struct agent_item *it)
+{
+    if (it->lock_fd >= 0)
+        close(it->lock_fd);
+    it->lock_fd = -1;
+    free(it->tmp);
+    it->tmp = NULL;
+}
+
 void agent_item_free(struct agent_item *it)
 {
+    release(it);
     free(it->dir);
     free(it->payload);
     buf_free(&it->result);
@@ -42,6 +56,7 @@ static void forget(struct agent *a, struct agent_item *it)
 {
     size_t i = place(a, it->job, it->epoch);
 
+    a->n_whole -= it->phase == ITEM_WHOLE;
     agent_item_free(it);
     memmove(a->items + i, a->items + i + 1, (--a->n_items - i) * sizeof *a->items);
     a->n_reported -= i < a->n_reported;
@@ -63,6 +78,7 @@ void agent_take(struct agent *a, const struct msg_GRANT *m)
         .memory = m->memory,
         .dir = copy(m->dir),
         .payload = copy(m->payload),
+        .lock_fd = -1,
     };
     a->items[a->n_items++] = it;
     a->newest_job = m->job > a->newest_job ? m->job : a->newest_job;
@@ -90,10 +106,10 @@ void agent_cancel(struct agent *a, int64_t job, int64_t epoch)
     }
 }
 
-/* Files the result; it is sent now and again until its ACK. */
-static void report(struct agent *a, struct agent_item *it, const struct msg *m)
+/* It is sent now and again until its ACK. */
+void agent_report(struct agent *a, struct agent_item *it)
 {
-    proto_add(&it->result, m);
+    release(it);
     buf_add(&a->out, it->result.data, it->result.len);
     it->phase = ITEM_REPORTED;
     free(it->payload);
@@ -101,23 +117,30 @@ static void report(struct agent *a, struct agent_item *it, const struct msg *m)
     a->is_busy = true;
 }
 
-static struct msg result_of(const struct agent *a, const struct agent_item *it)
+static void report(struct agent *a, struct agent_item *it, const struct msg *m)
+{
+    proto_add(&it->result, m);
+    agent_report(a, it);
+}
+
+static struct msg result_of(const struct agent_item *it)
 {
     struct msg m = {.type = MSG_RESULT};
 
     m.u.RESULT.job = it->job;
     m.u.RESULT.epoch = it->epoch;
-    m.u.RESULT.started_ms = a->started_wall_ms;
+    m.u.RESULT.started_ms = it->started_ms;
     return m;
 }
 
-static void report_error(struct agent *a, struct agent_item *it, const struct err *e)
+void agent_report_error(struct agent *a, struct agent_item *it, const struct err *e)
 {
-    struct msg m = result_of(a, it);
+    struct msg m = result_of(it);
 
     m.u.RESULT.outcome = e->code == ERR_BUSY ? ERR_CLASS_EXTERNAL : err_class(e->code);
     m.u.RESULT.exit_code = err_exit_code(e->code);
     m.u.RESULT.message = e->text;
+    buf_reset(&it->result);
     report(a, it, &m);
 }
 
@@ -128,18 +151,18 @@ void agent_drop_queued(struct agent *a)
     err_set(&e, ERR_STOPPED, "stopped before it began");
     for (size_t i = 0; i < a->n_items; i++)
         if (a->items[i]->phase == ITEM_QUEUED)
-            report_error(a, a->items[i], &e);
+            agent_report_error(a, a->items[i], &e);
 }
 
 /* --- in the agent ------------------------------------------------------------------------- */
 
 static void end_inline(struct agent *a, struct agent_item *it)
 {
-    struct msg m = result_of(a, it);
+    struct msg m = result_of(it);
     const struct mock_inline *mock = &a->mock;
 
     if (a->mock_err.code) {
-        report_error(a, it, &a->mock_err);
+        agent_report_error(a, it, &a->mock_err);
         return;
     }
     m.u.RESULT.outcome = mock->hangs ? ERR_CLASS_CONFIG : mock->class;
@@ -157,7 +180,7 @@ static void end_inline(struct agent *a, struct agent_item *it)
 static void start_inline(struct agent *a, struct agent_item *it, int64_t now_us)
 {
     a->started_us = now_us;
-    a->started_wall_ms = a->clock->wall_ms(a->clock);
+    it->started_ms = a->clock->wall_ms(a->clock);
     a->inline_end_us = now_us;
     a->mock_err = (struct err){0};
     mock_inline_free(&a->mock);
@@ -185,15 +208,15 @@ static void add_progress(struct agent *a, const struct agent_item *it)
 
 static void start_process(struct agent *a, struct agent_item *it)
 {
-    struct launch_spec s = {a->config.runner, a->config.results, it->dir,   it->payload,
+    struct launch_spec s = {&a->warm, a->config.runner, a->config.results, it->dir,   it->payload,
                             it->threads,      it->timeout_s,     it->memory};
     struct err e = {0};
 
-    a->started_wall_ms = a->clock->wall_ms(a->clock);
+    it->started_ms = a->clock->wall_ms(a->clock);
     it->phase = ITEM_RUNNING;
     a->next_progress_ms = 0;
     if (launch_start(&a->launch, &s, clock_ms(a->clock), &e)) {
-        report_error(a, it, &e);
+        agent_report_error(a, it, &e);
         return;
     }
     add_progress(a, it);
@@ -212,13 +235,13 @@ static void send_progress(struct agent *a, const struct agent_item *it, int64_t 
 static void watch_process(struct agent *a, struct agent_item *it)
 {
     int64_t now_ms = clock_ms(a->clock);
-    struct launch_end end;
+    struct launch_end end = {0};
 
     if (!launch_poll(&a->launch, now_ms, &end)) {
         send_progress(a, it, now_ms);
         return;
     }
-    struct msg m = result_of(a, it);
+    struct msg m = result_of(it);
     m.u.RESULT.outcome = end.outcome.class;
     m.u.RESULT.is_oom = end.outcome.is_oom;
     m.u.RESULT.exit_code = end.proc.exit_code;
@@ -228,10 +251,16 @@ static void watch_process(struct agent *a, struct agent_item *it)
     m.u.RESULT.maxrss_kib = end.proc.maxrss_kib;
     m.u.RESULT.pid = a->launch.proc.pid;
     m.u.RESULT.message = end.message.data;
-    if (it->is_cancelled)
+    it->tmp = end.tmp;
+    it->lock_fd = end.is_whole ? end.lock_fd : -1;
+    if (it->is_cancelled) {
         forget(a, it);
-    else
+    } else if (end.is_whole) {
+        proto_add(&it->result, &m);
+        settle_add(a, it, end.wall_ms, now_ms);
+    } else {
         report(a, it, &m);
+    }
     buf_free(&end.message);
     a->is_busy = true;
 }
@@ -248,7 +277,7 @@ static struct agent_item *first_in(struct agent *a, enum item_phase phase)
     return NULL;
 }
 
-void agent_run(struct agent *a)
+static void run_jobs(struct agent *a)
 {
     int64_t start_us = a->clock->mono_us(a->clock);
 
@@ -272,6 +301,13 @@ void agent_run(struct agent *a)
             end_inline(a, it);
         }
     }
+}
+
+void agent_run(struct agent *a)
+{
+    run_jobs(a);
+    if (a->n_whole || a->is_settling)
+        settle_step(a, !a->launch.is_running && !first_in(a, ITEM_QUEUED), clock_ms(a->clock));
 }
 
 void agent_resend(struct agent *a)

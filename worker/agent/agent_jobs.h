@@ -11,3 +11,6 @@ void agent_run(struct agent *a);
 void agent_resend(struct agent *a);
 void agent_held(const struct agent *a, struct buf *out);
 void agent_drop_queued(struct agent *a); /* reports what has not begun as stopped */
+/* Reports what it->result says, or instead of that an error. */
+void agent_report(struct agent *a, struct agent_item *it);
+void agent_report_error(struct agent *a, struct agent_item *it, const struct err *e);

@@ -15,6 +15,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/rundir.h"
+#include "worker/agent/runner_env.h"
 
 enum { WATCH_MS = 250, NICE = 5, READ_MAX = 64 << 10, ERROR_FILE_MAX = 1 << 20 };
 
@@ -88,42 +89,6 @@ static enum err_code prepare(struct launch *l, const struct launch_spec *s, stru
     return rc;
 }
 
-static bool is_ours(const char *item, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(item, names[i], strlen(names[i])) == 0 && item[strlen(names[i])] == '=')
-            return true;
-    return false;
-}
-
-/* The clean environment with our variables instead of inherited ones. */
-static char **make_env(int threads)
-{
-    static const char *const names[] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
-                                        "MKL_NUM_THREADS", "SAEGRID_PARENT"};
-    char **clean = proc_clean_env();
-    size_t n = 0, kept = 0;
-
-    while (clean[n])
-        n++;
-    char **env = calloc(n + ARRAY_LEN(names) + 1, sizeof *env);
-    if (!env)
-        abort();
-    for (size_t i = 0; i < n; i++) {
-        if (is_ours(clean[i], names, ARRAY_LEN(names)))
-            free(clean[i]);
-        else
-            env[kept++] = clean[i];
-    }
-    free(clean);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct buf b = {0};
-        buf_fmt(&b, "%s=%d", names[i], i + 1 < ARRAY_LEN(names) ? threads : (int)getpid());
-        env[kept++] = buf_steal(&b);
-    }
-    return env;
-}
-
 static enum err_code open_pipe(int fd[2], struct err *e)
 {
     if (pipe2(fd, O_CLOEXEC))
@@ -140,8 +105,10 @@ static enum err_code spawn(struct launch *l, const struct launch_spec *s, struct
 
     if (!rc)
         rc = open_pipe(progress, e);
-    if (!rc) {
-        char **env = make_env(s->threads);
+    if (!rc)
+        l->is_warm = warm_run(s->warm, l->tmp.data, s->threads, log[1], progress[1], &l->proc);
+    if (!rc && !l->is_warm) {
+        char **env = runner_env(s->threads);
         struct proc_opts o = {.argv = argv, .env = (const char *const *)env, .stdin_fd = -1,
                               .stdout_fd = log[1], .stderr_fd = log[1], .extra_fd = progress[1],
                               .own_group = true};
@@ -154,8 +121,8 @@ static enum err_code spawn(struct launch *l, const struct launch_spec *s, struct
         close(progress[1]);
     l->log_fd = log[0];
     l->progress_fd = progress[0];
-    if (!rc)
-        setpriority(PRIO_PROCESS, (id_t)l->proc.pid, NICE);
+    if (!rc) /* relative: a sweep that was started with `nice` stays nice */
+        setpriority(PRIO_PROCESS, (id_t)l->proc.pid, getpriority(PRIO_PROCESS, 0) + NICE);
     return rc;
 }
 
@@ -195,7 +162,8 @@ static void close_all(struct launch *l)
 enum err_code launch_start(struct launch *l, const struct launch_spec *s, int64_t now_ms,
                            struct err *e)
 {
-    *l = (struct launch){.log_fd = -1, .progress_fd = -1, .lock_fd = -1, .log = {.fd = -1}};
+    *l = (struct launch){.log_fd = -1, .progress_fd = -1, .lock_fd = -1, .log = {.fd = -1},
+                         .oom_before = l->oom_before, .oom_read_ms = l->oom_read_ms};
     enum err_code rc = prepare(l, s, e);
     if (!rc)
         rc = spawn(l, s, e);
@@ -209,7 +177,10 @@ enum err_code launch_start(struct launch *l, const struct launch_spec *s, int64_
     l->kill_at_ms = INT64_MAX;
     l->next_watch_ms = now_ms + WATCH_MS;
     l->memory = s->memory;
-    l->oom_before = count_oom_kills();
+    if (!l->oom_read_ms || now_ms - l->oom_read_ms >= WATCH_MS) { /* the kernel takes its time */
+        l->oom_before = count_oom_kills();
+        l->oom_read_ms = now_ms;
+    }
     return ERR_OK;
 }
 
@@ -338,6 +309,11 @@ static void read_error(struct launch *l, struct buf *out)
     buf_free(&path);
 }
 
+static bool has_result(const struct launch *l)
+{
+    return rundir_is_complete(l->final.data) || (l->is_warm && rundir_is_complete(l->tmp.data));
+}
+
 bool launch_poll(struct launch *l, int64_t now_ms, struct launch_end *end)
 {
     struct buf error = {0};
@@ -354,7 +330,8 @@ bool launch_poll(struct launch *l, int64_t now_ms, struct launch_end *end)
     kill(-l->proc.pid, SIGKILL); /* children that it left behind */
     if (l->cause == CAUSE_NONE && end->proc.signal == SIGKILL && count_oom_kills() > l->oom_before)
         l->cause = CAUSE_OOM;
-    end->outcome = outcome_of(&end->proc, l->cause, rundir_is_complete(l->final.data));
+    end->is_whole = l->is_warm && end->proc.exit_code == 0;
+    end->outcome = outcome_of(&end->proc, l->cause, has_result(l));
     end->wall_ms = now_ms - l->start_ms;
     end->message = (struct buf){0};
     if (end->outcome.class != ERR_CLASS_NONE) {
@@ -362,6 +339,12 @@ bool launch_poll(struct launch *l, int64_t now_ms, struct launch_end *end)
         outcome_message(&end->message, &end->proc, l->cause, error.data, caplog_last(&l->log));
     }
     buf_free(&error);
+    end->is_whole = end->is_whole && end->outcome.class == ERR_CLASS_NONE;
+    if (end->is_whole) { /* still ours until it has its name */
+        end->tmp = buf_steal(&l->tmp);
+        end->lock_fd = l->lock_fd;
+        l->lock_fd = -1;
+    }
     close_all(l);
     return true;
 }

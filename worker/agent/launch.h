@@ -3,18 +3,21 @@
  * The runner works in <results>/<dir>.tmp in a process group of its own.  Its output goes to
  * log.txt there (caplog.h), its progress lines come over fd 3.  The folder is locked while we
  * hold it: a second agent that is given the same job is refused (ERR_BUSY) until we let go.
- * Nothing here blocks save launch_start (creates a folder and a process).
+ * Nothing here blocks save launch_start (creates a folder and a process).  A process of the warm
+ * runner leaves a whole result, which settle.h makes durable.
  */
 #pragma once
 #include "common/buf.h"
 #include "common/proc.h"
 #include "worker/agent/caplog.h"
 #include "worker/agent/outcome.h"
+#include "worker/agent/warm.h"
 
 enum { LAUNCH_GRACE_MS = 10000, LAUNCH_LOG_CAP = 16 << 20 };
 
 struct launch_spec {
-    const char *runner;    /* path of saegrid-runner */
+    struct warm *warm;     /* makes the process, if it can; else it is started from */
+    const char *runner;    /* this path of saegrid-runner */
     const char *results;
     const char *dir;       /* relative to results */
     const char *payload;   /* job.json */
@@ -26,6 +29,7 @@ struct launch_spec {
 struct launch {
     struct proc proc;
     bool is_running;
+    bool is_warm;          /* it leaves its result in the folder with ".tmp", not synced */
     int log_fd, progress_fd, lock_fd; /* our ends; -1 = closed */
     struct caplog log;
     struct buf tmp, final; /* folders */
@@ -35,7 +39,8 @@ struct launch {
     bool has_news;         /* a progress line came; cleared by the caller */
     int64_t start_ms, timeout_at_ms, kill_at_ms, next_watch_ms;
     int64_t memory;
-    uint64_t oom_before;   /* kernel's count of OOM kills */
+    uint64_t oom_before;   /* kernel's count of OOM kills, */
+    int64_t oom_read_ms;   /* at this time */
     enum outcome_cause cause;
 };
 
@@ -44,6 +49,9 @@ struct launch_end {
     struct proc_end proc;
     int64_t wall_ms;
     struct buf message;    /* caller frees */
+    bool is_whole;         /* the result is complete, but to be settled (rundir.h): */
+    char *tmp;             /* its folder, caller frees */
+    int lock_fd;           /* and the lock on it, caller closes */
 };
 
 MUST_CHECK enum err_code launch_start(struct launch *l, const struct launch_spec *s, int64_t now_ms,

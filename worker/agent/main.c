@@ -29,12 +29,13 @@ static const char help[] =
     "\n"
     "--results DIR    results folder, the same as the coordinator's (default $SAEGRID_RESULTS,\n"
     "                 else ./results)\n"
-    "SAEGRID_RUNNER   path of saegrid-runner (default: beside this program)\n"
+    "SAEGRID_RUNNER   program to start for each job, instead of keeping a saegrid-runner (from beside\n"
+    "                 this program) that forks\n"
     "SIGTERM          stop the job after a checkpoint, if there is time, and leave\n";
 
 enum {
-    BUSY_US = 100000,    /* after it did something, an agent looks up every 0.2 ms for so long, */
-    WARM_US = 1000000,   /* then every ms, after 1 s every 5 ms, after 5 s every 20 ms */
+    BUSY_US = 100000,    /* after it did something, an agent looks up every 0.2 ms for so long (every */
+    WARM_US = 1000000,   /* ms while a job runs), then every ms, after 1 s every 5 ms, after 5 s 20 ms */
     LEAVE_US = 10000
 };
 enum { FLUSH_MS = 1000, STOP_MS = 11000, TERM_MS = 800 };
@@ -69,7 +70,7 @@ static void signals_install(void)
 /* Sleeps until something happens or `us` are over. */
 static void rest(const struct agent *a, int64_t us)
 {
-    struct pollfd fds[4] = {{.fd = wake_fd[0], .events = POLLIN}};
+    struct pollfd fds[5] = {{.fd = wake_fd[0], .events = POLLIN}};
     struct timespec t = {us / 1000000, us % 1000000 * 1000};
     nfds_t n = 1;
     char drop[16];
@@ -79,6 +80,8 @@ static void rest(const struct agent *a, int64_t us)
         fds[n++] = (struct pollfd){.fd = a->launch.log_fd, .events = POLLIN};
         fds[n++] = (struct pollfd){.fd = a->launch.progress_fd, .events = POLLIN};
     }
+    if (a->is_settling)
+        fds[n++] = (struct pollfd){.fd = a->settler.pidfd, .events = POLLIN};
     if (ppoll(fds, n, &t, NULL) > 0 && fds[0].revents && read(wake_fd[0], drop, sizeof drop) < 0)
         return;
 }
@@ -93,7 +96,7 @@ static void work(struct agent *a)
         if (a->is_busy)
             busy_us = now_us;
         else
-            rest(a, quiet_us < BUSY_US       ? 200
+            rest(a, quiet_us < BUSY_US && !a->launch.is_running ? 200
                     : quiet_us < WARM_US     ? 1000
                     : quiet_us < 5 * WARM_US ? 5000
                                              : 20000);
@@ -107,7 +110,7 @@ static void leave(struct agent *a)
 
     if (want_stop)
         agent_drain(a, false);
-    while (a->launch.is_running && clock_ms(&clock_system) < end_ms) {
+    while (agent_has_process(a) && clock_ms(&clock_system) < end_ms) {
         agent_step(a);
         rest(a, LEAVE_US);
     }
@@ -149,6 +152,7 @@ static enum err_code serve(int *argc, char ***argv, const char *results, struct 
     gethostname(host, sizeof host - 1);
     config.host = host;
     config.runner = runner.data;
+    config.is_warm = !getenv("SAEGRID_RUNNER"); /* what that names is started for each job */
     agent_init(&a, &config, &link, &clock_system);
     signals_install();
     if (!rc && link.size < 2)

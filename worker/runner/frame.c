@@ -3,7 +3,8 @@
  * Order of the end, each step safe to repeat: figures, config.yaml, metrics.json, summary.md,
  * series.csv, result.json with the digests of all of them, fsync of the tree, rename; then the
  * state for resuming goes.  A folder without ".tmp" therefore always holds a complete result, and
- * killing us at any moment leaves either that or a folder that the next attempt goes on from.
+ * killing us at any moment leaves either that or a folder that the next attempt goes on from.  An
+ * agent may do the last three for several jobs at once (warm.h).
  */
 #include "worker/runner/frame.h"
 
@@ -131,7 +132,7 @@ static void measure(struct job *j)
     job_metric(j, "peak_rss", (double)use.ru_maxrss * 1024);
 }
 
-static enum err_code finish(struct job *j, struct err *e)
+static enum err_code finish(struct job *j, bool leaves_sync, struct err *e)
 {
     struct err plot_err;
 
@@ -146,7 +147,11 @@ static enum err_code finish(struct job *j, struct err *e)
         job_provenance(j, "figures", "none: %s", plot_err.text);
     }
     if (out_config(j, e) || out_metrics(j, e) || out_summary(j, e) || out_series(j, e) ||
-        out_events(j, e) || out_result(j, e) || fs_sync_tree(j->dir, e))
+        out_events(j, e) || out_result(j, e))
+        return err_wrap(e, "write the result");
+    if (leaves_sync)
+        return ERR_OK;
+    if (fs_sync_tree(j->dir, e))
         return err_wrap(e, "write the result");
     if (fs_rename_dir(j->dir, j->priv->final, e))
         return e->code;
@@ -173,7 +178,7 @@ static enum err_code attempt(const struct frame_opts *o, const char *dir, struct
     if (!rc)
         rc = run(j, e);
     if (!rc)
-        rc = finish(j, e);
+        rc = finish(j, o->leaves_sync, e);
     if (rc)
         rc = err_wrap(e, "job %s", j->run_id);
     crash_job(NULL);

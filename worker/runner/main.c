@@ -15,6 +15,7 @@
 #include "worker/runner/frame.h"
 #include "worker/runner/pin.h"
 #include "worker/runner/progress.h"
+#include "worker/runner/warm.h"
 
 static const char help[] =
     "usage: saegrid-runner run FOLDER.tmp\n"
@@ -38,6 +39,9 @@ static const char help[] =
     "shown by `saegrid kinds KIND`.  A FOLDER that already holds the result of the same job is left\n"
     "alone.  After a failure FOLDER.tmp keeps error.json and the checkpoints, and the same command\n"
     "goes on from them.\n"
+    "\n"
+    "saegrid-agent starts `saegrid-runner warm` once and has it forked for each job, which costs less\n"
+    "than to start a program; with SAEGRID_RUNNER set it starts that program for each job instead.\n"
     "\n"
     "convert rewrites an SAE from one file format to another, infer runs rows through one, tokenize\n"
     "turns text into token ids and back; each has its own --help.\n"
@@ -80,7 +84,7 @@ static int version(void)
     return 0;
 }
 
-static int run(const char *dir, char **argv)
+static int run(const char *dir, char **argv, bool leaves_sync)
 {
     struct err e = {0};
 
@@ -88,7 +92,7 @@ static int run(const char *dir, char **argv)
         fprintf(stderr, "saegrid-runner: %s\n", e.text);
         return err_exit_code(e.code);
     }
-    struct frame_opts o = {dir, &clock_system, &stop_wanted, progress_fd_inherited()};
+    struct frame_opts o = {dir, &clock_system, &stop_wanted, progress_fd_inherited(), leaves_sync};
     signals_install();
     log_level_from_env();
     enum err_code rc = frame_run(&o, &e);
@@ -110,12 +114,14 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "convert") == 0)
         return convert_main(argc - 1, argv + 1);
+    if (strcmp(command, "warm") == 0 && argc == 2)
+        return warm_main(argv, run);
     if (strcmp(command, "infer") == 0)
         return infer_main(argc - 1, argv + 1);
     if (strcmp(command, "tokenize") == 0)
         return tokenize_main(argc - 1, argv + 1);
     if (strcmp(command, "run") == 0 && argc == 3 && strcmp(argv[2], "--help") != 0)
-        return run(argv[2], argv);
+        return run(argv[2], argv, false);
     if (strcmp(command, "run") == 0 && argc == 3) {
         fputs(help, stdout);
         return 0;

@@ -5,6 +5,7 @@
 #include "worker/runner/job_private.h"
 
 void provenance_fill(struct job *j);      /* commit, build, libraries, host, command, times */
+void provenance_warm(void);               /* reads ahead what is the same for every job of a host */
 MUST_CHECK enum err_code figures_draw(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_config(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_metrics(struct job *j, struct err *e);

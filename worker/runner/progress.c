@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRESS_FD = 3 };
-
 int progress_fd_inherited(void)
 {
     struct stat st;

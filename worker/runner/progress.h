@@ -7,7 +7,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { PROGRESS_LINE_MAX = 256, PROGRESS_GAP_MS = 200 };
+enum { PROGRESS_FD = 3, PROGRESS_LINE_MAX = 256, PROGRESS_GAP_MS = 200 };
 
 struct progress {
     int fd;               /* -1: nobody listens */

@@ -1,6 +1,7 @@
 /* provenance.c - where a result comes from: everything a reader needs to make it again. */
 #include <gnu/libc-version.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -32,25 +33,39 @@ static void fill_build(struct job *j)
     job_provenance(j, "blas_core", "%s", blas_core());
 }
 
-/* Value of the first line "model name : ..." of /proc/cpuinfo. */
-static void fill_cpu(struct job *j)
+/* Value of the first line "model name : ..." of /proc/cpuinfo, read once. */
+static const char *cpu_name(void)
 {
+    static char name[128];
+    static bool is_read;
     struct buf text = {0};
     const char *at = NULL;
-    int len = 0;
 
+    if (is_read)
+        return name;
     if (!fs_read("/proc/cpuinfo", 16 << 20, &text, NULL) && text.data)
         at = strstr(text.data, "model name");
     if (at)
         at = strchr(at, ':');
     if (at) {
         at += 1 + strspn(at + 1, " \t");
-        len = (int)strcspn(at, "\n");
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "\n"), at);
     }
-    job_provenance(j, "cpu", "%.*s", len, at ? at : "");
+    is_read = true;
+    buf_free(&text);
+    return name;
+}
+
+void provenance_warm(void)
+{
+    cpu_name();
+}
+
+static void fill_cpu(struct job *j)
+{
+    job_provenance(j, "cpu", "%s", cpu_name());
     job_provenance(j, "isa", "%s", isa_name(isa_in_use()));
     job_provenance(j, "isa_pinned", "%s", j->common.isa);
-    buf_free(&text);
 }
 
 static void fill_command(struct job *j)
@@ -59,7 +74,9 @@ static void fill_command(struct job *j)
     char cwd[PATH_MAX];
 
     if (!fs_read("/proc/self/cmdline", 1 << 20, &text, NULL)) {
-        for (size_t i = 0; i + 1 < text.len; i++)
+        while (text.len && text.data[text.len - 1] == '\0')
+            text.len--;
+        for (size_t i = 0; i < text.len; i++)
             if (text.data[i] == '\0')
                 text.data[i] = ' ';
     }

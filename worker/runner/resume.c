@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "common/log.h"
 #include "worker/nn/ckpt.h"
 #include "worker/runner/outputs.h"
@@ -93,10 +94,13 @@ static void restore_series(struct job *j, const struct ckpt *c)
 
 bool job_checkpoint_load(struct job *j, struct ckpt *c)
 {
+    struct buf path = {0}; /* not job_path: it would make the folder, for a job that saves nothing */
     bool is_found;
     struct err e;
 
-    ckpt_load(c, job_path(j, STATE_FILE), j->id, &is_found, &e);
+    buf_fmt(&path, "%s/%s", j->dir, STATE_FILE);
+    ckpt_load(c, path.data, j->id, &is_found, &e);
+    buf_free(&path);
     if (is_found)
         restore_series(j, c);
     else if (e.text[0])
@@ -114,13 +118,16 @@ void job_state_drop(const char *dir)
     static const char *const suffixes[] = {"", ".prev", ".next", ".next.part"};
     struct buf path = {0};
 
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+    buf_fmt(&path, "%s/checkpoints", dir);
+    bool has_any = fs_is_dir(path.data);
+    for (size_t i = 0; has_any && i < ARRAY_LEN(suffixes); i++) {
         buf_reset(&path);
         buf_fmt(&path, "%s/%s%s", dir, STATE_FILE, suffixes[i]);
         unlink(path.data);
     }
     buf_reset(&path);
     buf_fmt(&path, "%s/checkpoints", dir);
-    rmdir(path.data); /* stays if the job has put anything there */
+    if (has_any)
+        rmdir(path.data); /* stays if the job has put anything there */
     buf_free(&path);
 }

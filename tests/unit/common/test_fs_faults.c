@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/rundir.h"
 
 static struct {
     int left; /* calls until one fails; 0 is never */
@@ -42,6 +43,14 @@ ssize_t write(int fd, const void *data, size_t n)
 int fsync(int fd)
 {
     return fails_now() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+static int n_syncfs;
+
+int syncfs(int fd)
+{
+    n_syncfs++;
+    return fails_now() ? -1 : (int)syscall(SYS_syncfs, fd);
 }
 
 int close(int fd)
@@ -203,6 +212,102 @@ static void test_rename_that_fails_keeps_the_folder(void **state)
     place_close(&p);
 }
 
+enum { N_FOLDERS = 5 };
+
+static void make_folders(struct place *p, char **tmp, char **final, size_t n)
+{
+    char name[16];
+    struct err e;
+
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "run%zu", i);
+        final[i] = tmpdir_path(p->dir, name);
+        snprintf(name, sizeof name, "run%zu.tmp", i);
+        tmp[i] = tmpdir_path(p->dir, name);
+        char *result = tmpdir_path(tmp[i], RUN_RESULT_FILE);
+        assert_ok(fs_mkdirs(tmp[i], &e), e);
+        assert_ok(fs_replace(result, "{}", 2, &e), e);
+        free(result);
+    }
+}
+
+/* One folder a way of doing it: file by file, or one syncfs for all. */
+static void test_each_failing_call_of_settle_leaves_either_name(void **state)
+{
+    static const size_t counts[] = {1, N_FOLDERS};
+
+    (void)state;
+    for (size_t c = 0; c < ARRAY_LEN(counts); c++) {
+        size_t n = counts[c];
+        bool has_failed = true;
+
+        for (int left = 1; has_failed; left++) {
+            char *tmp[N_FOLDERS], *final[N_FOLDERS];
+            struct place p;
+            struct err e;
+
+            place_open(&p);
+            make_folders(&p, tmp, final, n);
+            fault.has_failed = false;
+            fault.errnum = EIO;
+            fault.left = left;
+            (void)!rundir_settle((const char *const *)tmp, n, &e); /* a failing close may pass */
+            fault.left = 0;
+            has_failed = fault.has_failed;
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(rundir_is_complete(tmp[i]) + rundir_is_complete(final[i]), 1);
+            assert_ok(rundir_settle((const char *const *)tmp, n, &e), e);
+            for (size_t i = 0; i < n; i++) {
+                assert_true(rundir_is_complete(final[i]));
+                free(tmp[i]);
+                free(final[i]);
+            }
+            place_close(&p);
+        }
+    }
+}
+
+static void test_a_failing_sync_is_an_error_before_any_folder_has_its_name(void **state)
+{
+    char *tmp[N_FOLDERS], *final[N_FOLDERS];
+    struct place p;
+    struct err e;
+
+    (void)state;
+    place_open(&p);
+    make_folders(&p, tmp, final, N_FOLDERS);
+    n_syncfs = 0;
+    for (int is_disk_bad = 1; is_disk_bad >= 0; is_disk_bad--) {
+        bool is_network = fs_network_type(p.dir) != NULL;
+        enum err_code rc;
+
+        fault.errnum = EIO;
+        fault.left = is_disk_bad && !is_network ? 1 : 0; /* the first of those calls is syncfs */
+        rc = rundir_settle((const char *const *)tmp, N_FOLDERS, &e);
+        fault.left = 0;
+        if (is_network)
+            break;
+        assert_int_equal(rc, is_disk_bad ? ERR_IO : ERR_OK);
+        assert_int_equal(n_syncfs, 2 - is_disk_bad); /* one for all of them */
+        for (size_t i = 0; i < N_FOLDERS; i++)
+            assert_int_equal(rundir_is_complete(final[i]), !is_disk_bad);
+    }
+    for (size_t i = 0; i < N_FOLDERS; i++) {
+        free(tmp[i]);
+        free(final[i]);
+    }
+    place_close(&p);
+}
+
+static void test_settle_refuses_a_folder_without_the_suffix(void **state)
+{
+    const char *const paths[] = {"/somewhere/run"};
+    struct err e;
+
+    (void)state;
+    assert_fails(rundir_settle(paths, 1, &e), ERR_BUG, e, "tmp");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +316,9 @@ int main(void)
         cmocka_unit_test(test_each_failing_call_of_replace_leaves_old_or_new),
         cmocka_unit_test(test_each_failing_call_of_append_leaves_old_or_is_reported),
         cmocka_unit_test(test_rename_that_fails_keeps_the_folder),
+        cmocka_unit_test(test_each_failing_call_of_settle_leaves_either_name),
+        cmocka_unit_test(test_a_failing_sync_is_an_error_before_any_folder_has_its_name),
+        cmocka_unit_test(test_settle_refuses_a_folder_without_the_suffix),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

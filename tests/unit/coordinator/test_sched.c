@@ -8,8 +8,8 @@ enum { AGENTS_MAX = 16 };
 struct bed {
     struct queue q;
     struct sched s;
-    struct job jobs[64]; /* kept: what each granted job is */
-    int rank_of[64];
+    struct job jobs[512]; /* kept: what each granted job is */
+    int rank_of[512];
     int64_t n;
     float cost_s;        /* of jobs to be added */
 };
@@ -113,6 +113,34 @@ static void test_short_processes_are_granted_ahead_while_many_are_ready(void **s
     done(&b, 5);
     assert_int_equal(pass(&b), 0); /* the last two wait for whoever is free first */
     close_bed(&b);
+}
+
+/* An estimate may be wrong: eight at first, then by what the last one took. */
+static void test_tiny_processes_are_bounded_by_what_the_last_one_took(void **state)
+{
+    static const struct {
+        double wall_s;
+        int n;
+    } row[] = {{0.001, SCHED_TINY_MAX}, {0.02, 20}, {60, SCHED_TINY_MIN}, {0, SCHED_TINY_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        struct bed b;
+
+        open_bed(&b, 1, 2);
+        b.cost_s = 0;
+        b.s.ranks[1].capacity = b.s.ranks[2].capacity = 1024;
+        for (int k = 0; k < 3 * SCHED_TINY_MAX; k++)
+            add(&b, 1, false, 0);
+        pass(&b);
+        assert_int_equal(b.s.ranks[1].n_held, SCHED_TINY_MIN);
+        assert_int_equal(b.s.ranks[2].n_held, SCHED_TINY_MIN);
+        sched_ran(&b.s, 2, row[i].wall_s);
+        pass(&b);
+        assert_int_equal(b.s.ranks[1].n_held, SCHED_TINY_MIN);
+        assert_int_equal(b.s.ranks[2].n_held, row[i].n);
+        close_bed(&b);
+    }
 }
 
 static void test_no_process_waits_behind_a_long_one(void **state)
@@ -286,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_process_an_agent_however_large_its_capacity),
         cmocka_unit_test(test_short_processes_are_granted_ahead_while_many_are_ready),
+        cmocka_unit_test(test_tiny_processes_are_bounded_by_what_the_last_one_took),
         cmocka_unit_test(test_no_process_waits_behind_a_long_one),
         cmocka_unit_test(test_in_agent_jobs_spread_evenly_up_to_the_capacity),
         cmocka_unit_test(test_an_in_agent_job_never_waits_behind_a_process),
