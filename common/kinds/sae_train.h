@@ -12,7 +12,7 @@
 
 #define SAE_TRAIN_FIELDS(X)                                                                        \
     X(ENUM, arch, "topk", 0, 0, SAE_TRAIN_ARCHS,                                                   \
-      "encoder: a row of worker/sae/archs.c; jsae is a single-site definition of our own; gba's constants and input scale are unverified") \
+      "encoder: a row of worker/sae/archs.c; jsae_pair is the published Jacobian SAE around an MLP, jsae a single-site definition of our own; gba's constants and input scale are unverified") \
     X(I64, d_sae, "1024", 1, 1 << 20, "features", "dictionary width")                              \
     X(I64, k, "32", 1, 1 << 20, "features", "active features a row (topk); times the rows of a batch (batchtopk, matryoshka)") \
     X(F64, l1, "1e-3", 0, 1e6, "", "sparsity penalty: relu: l1 * mean over rows of sum |a_f|; jumprelu: l1 * L0; gated: l1 * sum relu(pi_f)") \
@@ -32,7 +32,7 @@
     X(F64, theta, "0.001", 0, 1e6, "", "jumprelu: threshold at initialisation")                    \
     X(ENUM, jump_loss, "l0", 0, 0, "l0|tanh", "jumprelu: l1 * L0, or l1 * sum tanh(tanh_scale * a_f |d_f|)") \
     X(F64, target_l0, "0", 0, 1e9, "features", "jumprelu: above 0, the penalty is l1 * (L0/target - 1)^2") \
-    X(F64, tanh_scale, "4", 0, 1e6, "", "jumprelu, jump_loss tanh")                                \
+    X(F64, tanh_scale, "4", 0, 1e6, "", "jumprelu, jump_loss tanh; the value is SAELens', its origin unverified")                                \
     X(F64, dead_pull, "0", 0, 1e6, "", "jumprelu: * mean sum relu(theta_f - z_f) |d_f| over dead features") \
     X(STR, prefixes, "0.0625,0.125,0.25,0.5,1", 0, 0, "", "matryoshka: ends of the nested prefixes, shares of d_sae or widths; the last is all") \
     X(ENUM, prefix_loss, "mean", 0, 0, "mean|mean_with_bias|dl|sum|husai_0.2",                     \
@@ -44,7 +44,7 @@
     X(F64, auxk_alpha, "0.03125", 0, 1e6, "", "weight of auxk")                                    \
     X(I64, k_aux, "0", 0, 1 << 20, "features", "dead features a row of auxk; 0: d_model / 2")      \
     X(I64, dead_rows, "10000000", 1, INT64_MAX, "rows", "a feature silent for so many rows is dead: for auxk, dead_pull, resampling") \
-    X(I64, resample_every, "0", 0, 1LL << 32, "steps", "dead features start anew (Bricken et al. 2023); 0: never") \
+    X(I64, resample_every, "0", 0, 1LL << 32, "steps", "dead features start anew at rows of high error (Bricken et al. 2023, in a form read second-hand: unverified); 0: never; not of transcoders") \
     X(ENUM, bias_rule, "auto", 0, 0, "auto|none|gba", "group bias adaptation after the step; auto: with arch gba only; constants unverified") \
     X(I64, bias_groups, "10", 1, 1000, "groups", "gba: groups of target activation frequencies")   \
     X(F64, bias_high, "0.1", 1e-9, 1, "", "gba: the highest target frequency")                     \

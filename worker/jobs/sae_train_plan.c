@@ -90,6 +90,11 @@ static enum err_code config(struct train *t, struct err *e)
     t->rule = (struct bias_rule){.high = c->bias_high, .low = c->bias_low, .gamma = c->bias_gamma,
                                  .eps = 1e-6, .every = c->bias_every,
                                  .n_groups = (size_t)c->bias_groups};
+    if (t->has_target && c->resample_every > 0)
+        return err_set(e, ERR_INVALID, "sae_train: resample_every: %s predicts other rows than it reads; "
+                       "resampling is for autoencoders", c->arch);
+    if (arch->is_transcoder && c->aligned)
+        return err_set(e, ERR_INVALID, "sae_train: aligned: %s reads and writes at different hooks", c->arch);
     if (t->has_target && (arch->is_centred || t->input != SAE_INPUT_NONE))
         return err_set(e, ERR_INVALID,
                        "sae_train: target: goes with an arch that does not centre its input and "

@@ -201,5 +201,7 @@ enum err_code train_report(struct train *t, struct err *e)
                    "%.2f, %.1f %% of the features dead.",
                 t->cfg->arch, t->sae_cfg.f, t->st.step, t->acts.n, t->acts.d, r.ev, l0,
                 den.dead_pct);
+    if (t->sae_cfg.norm == SAE_NORM_WRONG_AXIS)
+        job_summary(j, "A negative control: decoder normalised along the features, not along d_model.");
     return ERR_OK;
 }

@@ -111,6 +111,8 @@ static bool forward(const struct sae *s, struct sae_work *w, const real *x, cons
     w->loss = w->recon = w->penalty = NAN;
     w->l0 = w->l1 = w->cost = w->extra = 0;
     w->is_dense = false;
+    if (n == 0)
+        return false;
     auxk_begin(s, w);
     if (!(s->cfg.arch->select == SAE_SELECT_ROW ? rows_encode : columns_encode)(s, w))
         return false;
@@ -284,7 +286,8 @@ static void observe(struct sae *s, const struct sae_work *w)
 
 const char *sae_not_finite(const struct sae_work *w)
 {
-    return isnan(w->recon) && isnan(w->penalty) ? "pre-activations"
+    return w->n == 0                              ? "mean over no rows"
+           : isnan(w->recon) && isnan(w->penalty) ? "pre-activations"
            : !isfinite(w->recon)                ? "reconstruction"
            : !isfinite(w->aux)                  ? "auxiliary loss"
            : !isfinite(w->pull_loss)            ? "consistency penalty"

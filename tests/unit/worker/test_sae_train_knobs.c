@@ -1,112 +1,9 @@
 /* Trainings as the runner does them: every knob resumes, odd inputs, transcoders, consistency. */
-#include "tests/lib/check.h"
+#include "tests/unit/worker/jobs.h"
 
-#include <signal.h>
-#include <unistd.h>
-
-#include "common/fs.h"
-#include "common/json.h"
-#include "tests/lib/tmpdir.h"
-#include "worker/data/acts.h"
 #include "worker/nn/pt.h"
-#include "worker/runner/frame.h"
 
-#define ID "0000000000000000000000000000000000000000000000000000000000000001"
 #define TRAIN "\"d_sae\": 24, \"k\": 3, \"batch\": 64, \"lr\": 1e-3, \"steps\": 60"
-
-static char *root;
-
-/* A clock that asks for a stop when it has been read often enough: in the middle of training. */
-struct stopper {
-    struct clock clock;
-    int64_t reads, stop_after;
-    volatile sig_atomic_t stop;
-};
-
-static int64_t counted_us(const struct clock *c)
-{
-    struct stopper *s = c->user;
-
-    if (++s->reads == s->stop_after)
-        s->stop = 1;
-    return s->reads;
-}
-
-static int64_t counted_wall(const struct clock *c)
-{
-    return 1770000000000 + ((struct stopper *)c->user)->reads;
-}
-
-/* inputs: pairs "name folder", ended by NULL */
-static enum err_code run(const char *name, const char *kind, const char *knobs,
-                         const char *const *inputs, struct stopper *stop, struct err *e)
-{
-    struct buf json = {0}, dir = {0}, file = {0};
-    enum err_code rc;
-
-    buf_fmt(&dir, "%s/%s.tmp", root, name);
-    buf_fmt(&file, "%s/job.json", dir.data);
-    buf_fmt(&json,
-            "{\"job\": \"" ID "\", \"kind\": \"%s\", \"version\": 1, \"run_id\": \"%s\","
-            " \"sweep\": \"x\", \"stage\": \"s\", \"epoch\": 1, \"knobs\": {%s}, \"common\": {},"
-            " \"context\": {}, \"results\": \"%s\", \"inputs\": [",
-            kind, name, knobs, root);
-    for (size_t i = 0; inputs && inputs[i]; i += 2)
-        buf_fmt(&json, "%s{\"name\": \"%s\", \"job\": \"" ID "\", \"path\": \"%s\"}", i ? "," : "",
-                inputs[i], inputs[i + 1]);
-    buf_str(&json, "]}");
-    assert_ok(fs_mkdirs(dir.data, e), *e);
-    assert_ok(fs_replace(file.data, json.data, json.len, e), *e);
-    struct frame_opts o = {.dir = dir.data,
-                           .clock = stop ? &stop->clock : &clock_system,
-                           .stop = stop ? &stop->stop : NULL,
-                           .progress_fd = -1};
-    rc = frame_run(&o, e);
-    buf_free(&json);
-    buf_free(&dir);
-    buf_free(&file);
-    return rc;
-}
-
-static double metric(const char *name, const char *metric_name)
-{
-    struct buf path = {0};
-    struct json *doc;
-    struct err e;
-    double v = NAN;
-
-    buf_fmt(&path, "%s/%s/result.json", root, name);
-    assert_ok(json_read(path.data, 1 << 22, &doc, &e), e);
-    json_f64(json_get(json_get(doc, "metrics"), metric_name), &v);
-    json_free(doc);
-    buf_free(&path);
-    return v;
-}
-
-static void must_run(const char *name, const char *kind, const char *knobs,
-                     const char *const *inputs)
-{
-    struct err e = {0};
-
-    assert_ok(run(name, kind, knobs, inputs, NULL, &e), e);
-}
-
-/* A folder that another job could have left, with the given rows. */
-static void put_acts(const char *name, const float *x, size_t n, size_t d)
-{
-    struct buf path = {0};
-    struct err e;
-
-    buf_fmt(&path, "%s/%s", root, name);
-    assert_ok(fs_mkdirs(path.data, &e), e);
-    buf_str(&path, "/result.json");
-    const char *text = "{\"job\": \"" ID "\", \"metrics\": {}}";
-    assert_ok(fs_replace(path.data, text, strlen(text), &e), e);
-    buf_reset(&path);
-    buf_fmt(&path, "%s/%s/" ACTS_FILE, root, name);
-    assert_ok(acts_write(path.data, x, n, d, &e), e);
-    buf_free(&path);
-}
 
 static const char *const on_data[] = {"acts", "data", NULL};
 
@@ -278,15 +175,18 @@ static void what_does_not_fit_is_an_error_that_says_so(void **state)
         {TRAIN, with_target, "does not centre its input"},
         {"\"checkpoints_at\": \"61\", " TRAIN, on_data, "past the last step"},
         {"\"aligned\": true, \"decoder_norm\": \"none\", " TRAIN, on_data, "unit decoder"},
+        {"\"arch\": \"transcoder\", \"aligned\": true, " TRAIN, with_target, "reads and writes at different"},
+        {"\"arch\": \"transcoder\", \"resample_every\": 9, " TRAIN, with_target, "resampling is for autoenc"},
+        {"\"arch\": \"transcoder\", " TRAIN, on_data, "rows of a second hook are needed"},
         {"\"consistency\": \"assignment\", \"d_sae\": 30, \"k\": 3", with_ref, "fewer than d_sae"},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};
-        char name[] = "bad0";
+        char name[] = "bad_a";
 
-        name[3] = (char)('0' + i);
+        name[4] = (char)('a' + i);
         assert_fails(run(name, "sae_train", rows[i].knobs, rows[i].inputs, NULL, &e), ERR_INVALID,
                      e, rows[i].says);
     }

@@ -201,6 +201,8 @@ static void gated_matches(void **state)
     NEAR("loss", &g.w.loss, 3.89601624);
     NEAR("recon", &g.w.recon, 1.82318509);
     NEAR("aux", &g.w.aux, 1.64337657);
+    double l1 = g.w.cost / GB;
+    NEAR("L1", &l1, 1.43151526);
     NEAR("r_mag", g.s.p[SAE_R_MAG].grad, .00535743, .10000301, .22172908, .71110907, .45045284,
          .35758736);
     NEAR("b_gate", g.s.p[SAE_B_ENC].grad, .4148613, .77411158, .3093484, .61372862, .43090836,
