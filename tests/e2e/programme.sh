@@ -39,7 +39,7 @@ same 'chance rises with the prefix' "$(sql "SELECT count(*) FROM stability a JOI
 pass '4d: prefixes of a matryoshka beside their own chance level'
 
 expect 0 sg run "$sweeps/phase4_causal.yaml" -j 2 "${small[@]}" --set sae.d_sae=64 --set sae.k=8 --set 'causal.steer=[1, 2]'
-same 'steering by 1 changes nothing, by 2 something' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_intervene'
+same 'steering by 1 changes nothing, by 2 something' "$(sql "SELECT count(*) FROM runs WHERE kind = 'sae_causal'
     AND (steer = 1) = (abs(steer_matched) < 1e-9) AND match_matched > match_other AND mass_matched < 3 * mass_other")" 2
 same 'a gap for each seed' "$(sql "SELECT count(*) FROM series WHERE name = 'causal_gap'")" 6
 pass 'H4: matched features against others of equal mass, ablated and steered'

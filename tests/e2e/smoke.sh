@@ -11,7 +11,7 @@ for text in '^task modadd, layer 1, hook resid_post, d_sae 32, k 4$' '^arch +n_s
 done
 echo "smoke.yaml took $(($(now_ms) - started)) ms"
 same 'jobs that are not done' "$(n_not_done)" 0
-for kind in mock data_make lm_train acts_extract sae_train sae_random sae_compare sae_bench sae_intervene; do
+for kind in mock data_make lm_train acts_extract sae_train sae_random sae_compare sae_bench sae_causal; do
     [ "$(sql "SELECT count(*) FROM runs WHERE kind = '$kind'")" -gt 0 ] || fail "no job of kind $kind"
 done
 archs='topk topk_husai batchtopk matryoshka jsae relu relu_bricken relu_april jumprelu gated gba linear'

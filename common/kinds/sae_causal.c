@@ -1,10 +1,10 @@
-/* sae_intervene.c - the row of kind `sae_intervene`. */
-#include "common/kinds/sae_intervene.h"
+/* sae_causal.c - the row of kind `sae_causal`. */
+#include "common/kinds/sae_causal.h"
 
 #include "common/kinds/row.h"
 
-#define CFG_STRUCT sae_intervene_cfg
-static const struct cfg_field fields[] = {SAE_INTERVENE_FIELDS(CFG_ROW)};
+#define CFG_STRUCT sae_causal_cfg
+static const struct cfg_field fields[] = {SAE_CAUSAL_FIELDS(CFG_ROW)};
 static const char *const metrics[] = {
     "causal_matched", "causal_other", "causal_gap", "causal_gap_std", "causal_gap_low", "causal_gap_high",
     "causal_acc_matched", "causal_acc_other", "causal_consistency", "steer_matched", "steer_other",
@@ -18,11 +18,11 @@ static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
     return n * rows * 5 * (2 * d * f + 8 * 12 * d * d) / kind_flops;
 }
 
-KIND_ROW(sae_intervene) = {
-    .name = "sae_intervene",
+KIND_ROW(sae_causal) = {
+    .name = "sae_causal",
     .version = 1,
     .help = "causal check: ablates and steers the features that SAEs of other seeds have too, and as many others",
-    .tag = "intervene",
+    .tag = "causal",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
     .inputs = {{"saes", INPUT_MANY, "sae_train|sae_import", false, "SAEs of the same rows; each is matched with the others"},

@@ -1,4 +1,4 @@
-/* sae_intervene.c - a causal check of agreement between seeds.
+/* sae_causal.c - a causal check of agreement between seeds.
  *
  * Each SAE's features are scored by how well the other SAEs match them.  The best matched ones are
  * ablated in the model, and so are as many of the worse matched half whose activation mass is nearest,
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/kinds/sae_intervene.h"
+#include "common/kinds/sae_causal.h"
 #include "common/stats.h"
 #include "worker/eval/match.h"
 #include "worker/data/acts.h"
@@ -27,8 +27,8 @@ struct effect {
     size_t n_features;
 };
 
-struct intervene {
-    const struct sae_intervene_cfg *cfg;
+struct causal {
+    const struct sae_causal_cfg *cfg;
     struct splice splice;
     struct acts acts;
     struct sae_model *m;     /* [n] */
@@ -37,7 +37,7 @@ struct intervene {
     bool has_acts, has_model;
 };
 
-static void close_all(struct intervene *v)
+static void close_all(struct causal *v)
 {
     for (size_t i = 0; i < v->n; i++) {
         sae_model_free(&v->m[i]);
@@ -51,7 +51,7 @@ static void close_all(struct intervene *v)
         lm_file_close(&v->splice.file);
 }
 
-static enum err_code open_sae(struct intervene *v, const char *dir, struct err *e)
+static enum err_code open_sae(struct causal *v, const char *dir, struct err *e)
 {
     const struct sae_format_opts o = {0};
     struct sae_model *m = &v->m[v->n];
@@ -73,11 +73,11 @@ static enum err_code open_sae(struct intervene *v, const char *dir, struct err *
     return rc;
 }
 
-static enum err_code open_all(struct intervene *v, const struct job *j, struct err *e)
+static enum err_code open_all(struct causal *v, const struct job *j, struct err *e)
 {
     size_t n = 0;
 
-    *v = (struct intervene){.cfg = j->cfg};
+    *v = (struct causal){.cfg = j->cfg};
     while (job_input_at(j, "saes", n))
         n++;
     if (n < 2)
@@ -102,7 +102,7 @@ static enum err_code open_all(struct intervene *v, const struct job *j, struct e
 
 static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 {
-    struct intervene v;
+    struct causal v;
     enum err_code rc = open_all(&v, j, e);
 
     for (size_t i = 0; !rc && i < v.n; i++) {
@@ -114,13 +114,13 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
     }
     p->n_steps = rc ? 0 : (int64_t)v.splice.n;
     close_all(&v);
-    return rc ? err_wrap(e, "sae_intervene") : ERR_OK;
+    return rc ? err_wrap(e, "sae_causal") : ERR_OK;
 }
 
 /* --- which features ---------------------------------------------------------------------------- */
 
 /* score [f]: mean over the other SAEs of the best |cos|. */
-static enum err_code score_features(double *score, const struct intervene *v, size_t own, struct err *e)
+static enum err_code score_features(double *score, const struct causal *v, size_t own, struct err *e)
 {
     const struct dict a = {v->dict[own].dir, v->dict[own].f, v->dict[own].d};
     real *best = malloc(a.f * sizeof *best);
@@ -142,7 +142,7 @@ static enum err_code score_features(double *score, const struct intervene *v, si
 }
 
 /* mass [f]: mean over the rows of a_f |d_f|. */
-static enum err_code weigh_features(double *mass, const struct intervene *v, size_t own, struct job *j,
+static enum err_code weigh_features(double *mass, const struct causal *v, size_t own, struct job *j,
                                     struct err *e)
 {
     const struct sae_model *m = &v->m[own];
@@ -229,7 +229,7 @@ static enum err_code choose(unsigned char *chosen, struct effect *x, const doubl
 
 /* --- what becomes of the model ------------------------------------------------------------------ */
 
-static enum err_code run_modes(struct effect *x, struct intervene *v, size_t own, struct job *j,
+static enum err_code run_modes(struct effect *x, struct causal *v, size_t own, struct job *j,
                                const unsigned char *chosen, struct err *e)
 {
     const struct sae_model *m = &v->m[own];
@@ -253,7 +253,7 @@ static enum err_code run_modes(struct effect *x, struct intervene *v, size_t own
     return ERR_OK;
 }
 
-static enum err_code one_sae(struct effect *x, struct intervene *v, size_t own, struct job *j, struct err *e)
+static enum err_code one_sae(struct effect *x, struct causal *v, size_t own, struct job *j, struct err *e)
 {
     size_t f = v->m[own].f;
     double *score = calloc(2 * f, sizeof *score), *mass = score + f;
@@ -321,7 +321,7 @@ static void report_spread(struct job *j, const double *gap, const double *matche
                 mean, stats_mean(gap, n), n, low, high);
 }
 
-static enum err_code measure(struct intervene *v, struct job *j, struct err *e)
+static enum err_code measure(struct causal *v, struct job *j, struct err *e)
 {
     struct effect *x = calloc(v->n, sizeof *x);
     double *gap = calloc(2 * v->n, sizeof *gap), *matched = gap + v->n, value;
@@ -346,13 +346,13 @@ static enum err_code measure(struct intervene *v, struct job *j, struct err *e)
 
 static enum err_code run(struct job *j, struct err *e)
 {
-    struct intervene v;
+    struct causal v;
     enum err_code rc = open_all(&v, j, e);
 
     if (!rc)
         rc = measure(&v, j, e);
     close_all(&v);
-    return rc ? err_wrap(e, "sae_intervene") : ERR_OK;
+    return rc ? err_wrap(e, "sae_causal") : ERR_OK;
 }
 
-const struct job_impl job_impl_sae_intervene = {"sae_intervene", plan, run};
+const struct job_impl job_impl_sae_causal = {"sae_causal", plan, run};
