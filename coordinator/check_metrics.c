@@ -70,6 +70,8 @@ enum err_code check_metrics(struct query *q, int64_t job, const struct json *roo
     struct err bad = {0};
     enum err_code rc = rows_open(&r, q, job, e);
 
+    if (!rc && ingest_declared(root, &bad))
+        buf_fmt(what, "%s", bad.text);
     if (!rc)
         rows_close(&r, ingest_metrics(root, compare, &r, &bad), &bad);
     else

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/fs.h"
+#include "common/kinds/kind.h"
 #include "common/map.h"
 #include "common/rundir.h"
 #include "common/sha256.h"
@@ -37,6 +38,23 @@ static enum err_code check_artifact(const struct ingest *in, const struct json *
     return rc;
 }
 
+/* What the kind declares is there, or absent with a reason; a kind that is not named declares nothing. */
+enum err_code ingest_declared(const struct json *root, struct err *e)
+{
+    const char *name = json_str(json_get(root, "kind"));
+    const struct job_kind *k = name ? kind_find(name) : NULL;
+
+    for (const char *const *m = k ? k->metrics : NULL; m && *m; m++) {
+        const char *why = json_str(json_get(json_get(root, "absent"), *m));
+        double value;
+
+        if (!json_f64(json_get(json_get(root, "metrics"), *m), &value) && (!why || !*why))
+            return err_set(e, ERR_CORRUPT, "metrics: %s: declared by kind %s, neither there nor absent with a reason", *m,
+                           k->name);
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_result(struct ingest *in, const char *job_hex, struct err *e)
 {
     const char *job = json_str(json_get(in->root, "job"));
@@ -54,6 +72,7 @@ static enum err_code check_result(struct ingest *in, const char *job_hex, struct
         return err_set(e, ERR_CORRUPT, "verdict is \"%s\"", in->verdict);
     if (!json_is_object(json_get(in->root, "metrics")))
         return err_set(e, ERR_CORRUPT, "metrics are missing");
+    rc = ingest_declared(in->root, e);
     for (const struct json *a = json_first(json_get(in->root, "artifacts")); a && !rc; a = json_next(a))
         rc = check_artifact(in, a, e);
     return rc;

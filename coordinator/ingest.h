@@ -26,6 +26,8 @@ MUST_CHECK enum err_code ingest_open(struct ingest *in, const char *dir, const c
                                      struct err *e);
 void ingest_close(struct ingest *in); /* no-op if not open */
 
+/* ERR_CORRUPT names a metric that the kind declares and the result neither has nor explains. */
+MUST_CHECK enum err_code ingest_declared(const struct json *root, struct err *e);
 /* Metrics of a result.json in its order, without the null ones. */
 MUST_CHECK enum err_code ingest_metrics(const struct json *root,
                                         enum err_code (*each)(void *ctx, const char *name, double value,

@@ -15,6 +15,7 @@ static const char *const metrics[] = {
     "shuffled_mean",  "ratio",              "ratio_expected",  "ratio_ci_low",   "ratio_ci_high",
     "delta",          "delta_lcb",          "p_value",         "mwu",            "cohens_d",
     "ev_mean",        "l0_mean",            "dead_pct_mean",   "mse_mean",       "loss_mean",
+    "ev_std",         "l0_std",             "dead_pct_std",    "mse_std",
     "erank",          "erank_sq",           "participation",   "n_seeds",        "n_pairs",
     NULL};
 

@@ -257,33 +257,51 @@ static enum err_code report_truth(struct compare *c, struct err *e)
     return rc;
 }
 
-static void report_inputs(struct compare *c)
+/* value [n] of the members; false if not all have it. */
+static bool of_members(const struct compare *c, const char *metric, double *value)
 {
-    static const char *const rows[][2] = {
-        {"ev", "ev_mean"},     {"l0", "l0_mean"},       {"dead_pct", "dead_pct_mean"},
-        {"mse", "mse_mean"},   {"loss", "loss_mean"},   {"erank", "erank"},
-        {"erank_sq", "erank_sq"}, {"participation", "participation"},
-        {"leak", "leak"},      {"base_acc", "base_acc"}};
-    enum { OF_THE_SAE = 5 }; /* rows that change while it trains */
+    for (size_t i = 0; i < c->saes.n; i++)
+        if (!job_input_metric(c->saes.in[i], metric, &value[i]))
+            return false;
+    return true;
+}
 
+static enum err_code report_inputs(struct compare *c, struct err *e)
+{
+    static const struct {
+        const char *of, *mean, *std;
+        bool is_trained; /* changes while the SAE trains */
+    } rows[] = {{"ev", "ev_mean", "ev_std", true},
+                {"l0", "l0_mean", "l0_std", true},
+                {"dead_pct", "dead_pct_mean", "dead_pct_std", true},
+                {"mse", "mse_mean", "mse_std", true},
+                {"loss", "loss_mean", NULL, true},
+                {"erank", "erank", NULL, false},
+                {"erank_sq", "erank_sq", NULL, false},
+                {"participation", "participation", NULL, false},
+                {"leak", "leak", NULL, false},
+                {"base_acc", "base_acc", NULL, false}};
+    const bool is_part = c->cfg->checkpoint >= 0 || c->cfg->prefix > 0;
+    double *value = malloc(c->saes.n * sizeof *value);
+
+    if (!value)
+        return err_set(e, ERR_NOMEM, "sae_compare: out of memory");
     for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
-        double sum = 0, value;
-        size_t n = 0;
+        const char *why = is_part && rows[r].is_trained       ? "known of the whole SAE at its end only"
+                          : !of_members(c, rows[r].of, value) ? "not every SAE reports it"
+                                                              : NULL;
 
-        if (r < OF_THE_SAE && c->cfg->checkpoint >= 0) {
-            job_metric_absent(c->j, rows[r][1], "measured at the end of the trainings only");
-            continue;
-        }
-        for (size_t i = 0; i < c->saes.n; i++)
-            if (job_input_metric(c->saes.in[i], rows[r][0], &value)) {
-                sum += value;
-                n++;
-            }
-        if (n == c->saes.n)
-            job_metric(c->j, rows[r][1], sum / (double)n);
+        if (why)
+            job_metric_absent(c->j, rows[r].mean, why);
         else
-            job_metric_absent(c->j, rows[r][1], "not every SAE reports it");
+            metric_mean(c->j, rows[r].mean, value, c->saes.n);
+        if (why && rows[r].std)
+            job_metric_absent(c->j, rows[r].std, why);
+        else if (rows[r].std)
+            metric_std(c->j, rows[r].std, value, c->saes.n);
     }
+    free(value);
+    return ERR_OK;
 }
 
 static int ascending(const void *a, const void *b)
@@ -366,7 +384,8 @@ static enum err_code compare(struct compare *c, struct err *e)
         return e->code;
     if (job_input(c->j, "truth") && report_truth(c, e))
         return e->code;
-    report_inputs(c);
+    if (report_inputs(c, e))
+        return e->code;
     summarise(c);
     return plot_pairs(c, e);
 }

@@ -146,6 +146,8 @@ static enum err_code finish(struct job *j, bool leaves_sync, struct err *e)
         log_warn("job.figures", "job=%s why=\"%s\"", j->run_id, plot_err.text);
         job_provenance(j, "figures", "none: %s", plot_err.text);
     }
+    if (out_promised(j, e))
+        return e->code;
     if (out_config(j, e) || out_metrics(j, e) || out_summary(j, e) || out_series(j, e) ||
         out_events(j, e) || out_result(j, e))
         return err_wrap(e, "write the result");

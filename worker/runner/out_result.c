@@ -42,6 +42,21 @@ static void fill_promised(struct job *j)
     }
 }
 
+enum err_code out_promised(const struct job *j, struct err *e)
+{
+    for (const char *const *m = j->kind->metrics; m && *m; m++) {
+        const struct metric_row *row = metric_find(*m);
+        bool is_there = row->is_volatile || j->priv->message; /* a verdict says why */
+
+        for (size_t i = 0; i < j->priv->n_values; i++)
+            is_there = is_there || j->priv->values[i].row == row;
+        if (!is_there)
+            return err_set(e, ERR_BUG, "metric %s: declared by kind %s, neither reported nor explained", *m,
+                           j->kind->name);
+    }
+    return ERR_OK;
+}
+
 static void put_values(struct jsonw *w, const struct job *j, bool absent)
 {
     jw_open(w, '{');

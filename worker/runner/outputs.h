@@ -12,6 +12,8 @@ MUST_CHECK enum err_code out_metrics(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_summary(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_series(struct job *j, struct err *e);
 MUST_CHECK enum err_code out_events(struct job *j, struct err *e); /* tb/, for TensorBoard */
+/* Every metric that the kind declares was reported, or its absence explained. */
+MUST_CHECK enum err_code out_promised(const struct job *j, struct err *e);
 MUST_CHECK enum err_code out_result(struct job *j, struct err *e);
 /* Writes and frees `text`.  Neither synced nor atomic: the whole folder is synced, then renamed. */
 MUST_CHECK enum err_code out_file(struct job *j, const char *name, struct buf *text, struct err *e);

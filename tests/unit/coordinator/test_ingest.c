@@ -117,6 +117,8 @@ static void test_results_are_checked_before_they_are_believed(void **state)
         {"{\"format\":2}", "format"},
         {"{\"format\":1,\"job\":\"ff\",\"metrics\":{}}", "is of job ff"},
         {"{\"format\":1,\"job\":\"" HEX "\"}", "metrics are missing"},
+        {"{\"format\":1,\"job\":\"" HEX "\",\"kind\":\"mock\",\"metrics\":{},\"absent\":{\"value\":\"\"}}",
+         "metrics: value: declared by kind mock, neither there nor absent with a reason"},
         {"{\"format\":1,\"job\":\"" HEX "\",\"verdict\":\"maybe\",\"metrics\":{}}", "verdict is \"maybe\""},
         {"{\"format\":1,\"job\":\"" HEX "\",\"metrics\":{},\"artifacts\":[{\"path\":\"../../etc/passwd\",\"bytes\":1,"
          "\"sha256\":\"" HEX "\"}]}", "leads out of the folder"},

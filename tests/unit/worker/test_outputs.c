@@ -137,6 +137,23 @@ static void test_numbers_that_are_none_become_null_with_a_reason(void **state)
     place_remove(&p);
 }
 
+static void test_a_declared_metric_that_is_not_reported_is_refused(void **state)
+{
+    struct place p = place_make();
+    struct fake_time t;
+    struct job *j;
+    struct err e;
+    (void)state;
+
+    put_job(&p, ID, 1, "{}", "");
+    assert_ok(job_load(&j, p.tmp, &fake_time(&t)->clock, &e), e);
+    assert_fails(out_promised(j, &e), ERR_BUG, e, "metric value: declared by kind mock, neither reported nor explained");
+    job_metric_absent(j, "value", "no seed");
+    assert_ok(out_promised(j, &e), e);
+    job_unload(j);
+    place_remove(&p);
+}
+
 static void test_figures_come_from_series_and_histograms(void **state)
 {
     const double values[] = {0, 0.5, 1, 1, NAN};
@@ -181,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_provenance_names_build_host_and_command),
         cmocka_unit_test(test_artifacts_list_every_file_with_its_digest),
         cmocka_unit_test(test_numbers_that_are_none_become_null_with_a_reason),
+        cmocka_unit_test(test_a_declared_metric_that_is_not_reported_is_refused),
         cmocka_unit_test(test_figures_come_from_series_and_histograms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
