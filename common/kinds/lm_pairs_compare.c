@@ -1,0 +1,24 @@
+/* lm_pairs_compare.c - the row of kind `lm_pairs_compare`. */
+#include "common/kinds/lm_pairs_compare.h"
+
+#include "common/kinds/row.h"
+
+#define CFG_STRUCT lm_pairs_compare_cfg
+static const struct cfg_field fields[] = {LM_PAIRS_COMPARE_FIELDS(CFG_ROW)};
+static const char *const metrics[] = {"pair_delta",       "pair_delta_low",   "pair_delta_high",
+                                      "pair_detectable",  "p_mcnemar",        "pairs_gained",
+                                      "pairs_lost",       "margin_delta",     "margin_delta_low",
+                                      "margin_delta_high", NULL};
+
+KIND_ROW(lm_pairs_compare) = {
+    .name = "lm_pairs_compare",
+    .version = 1,
+    .help = "two models on the same minimal pairs: difference, interval, exact McNemar test",
+    .tag = "pairsdelta",
+    .fields = fields,
+    .n_fields = ARRAY_LEN(fields),
+    .inputs = {{"pairs", INPUT_ONE, "lm_pairs", false, "the model in question"},
+               {"baseline", INPUT_ONE, "lm_pairs", false, "the model it is compared with"}},
+    .n_inputs = 2,
+    .metrics = metrics,
+};
