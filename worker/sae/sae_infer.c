@@ -174,14 +174,19 @@ static void decode(struct sae_infer *w)
             w->xhat[r * o + i] = w->xhat[r * o + i] * w->sd[r] + w->mean[r];
 }
 
-bool sae_infer_run(struct sae_infer *w, const float *x, size_t n)
+bool sae_infer_encode(struct sae_infer *w, const float *x, size_t n)
 {
     const struct sae_model *m = w->m;
 
     w->n = n;
     inputs(w, x);
     mm_nt(w->a, w->u, m->enc, n, m->f, m->d, 1, 0);
-    if (!encode(w))
+    return encode(w);
+}
+
+bool sae_infer_run(struct sae_infer *w, const float *x, size_t n)
+{
+    if (!sae_infer_encode(w, x, n))
         return false;
     decode(w);
     return true;

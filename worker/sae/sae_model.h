@@ -96,4 +96,6 @@ size_t sae_infer_bytes(const struct sae_model *m, size_t n_max);
 void sae_infer_new(struct sae_infer *w, const struct sae_model *m, size_t n_max, struct arena *a);
 /* x [n,d], n <= n_max, to w->a and w->xhat [n,o].  False: a pre-activation is not finite. */
 bool sae_infer_run(struct sae_infer *w, const float *x, size_t n);
+/* The same without x_hat. */
+bool sae_infer_encode(struct sae_infer *w, const float *x, size_t n);
 size_t sae_infer_rows(const struct sae_model *m, size_t n_rows); /* a good n_max */
