@@ -2,18 +2,16 @@
  *
  * Modular addition: the whole table in row-major (a,b) order, training and validation alike.
  * Drawn tasks: fresh examples from the job's own seed.  Writes acts.pt and acts.meta.json; with
- * `hook_out` also acts_out.pt, the same rows at a second hook of the block.
+ * `hook_out` also acts_out.pt, the same rows at a second hook of the block.  GPT-NeoX models on text
+ * are read by acts_neox.c.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/arena.h"
 #include "common/fs.h"
 #include "common/kinds/acts_extract.h"
-#include "common/rng.h"
-#include "worker/data/acts.h"
-#include "worker/data/surrogate.h"
-#include "worker/jobs/spectrum.h"
+#include "worker/jobs/acts_finish.h"
+#include "worker/jobs/acts_neox.h"
 #include "worker/lm/lm_file.h"
 #include "worker/lm/lm_hook.h"
 #include "worker/runner/impl.h"
@@ -98,6 +96,8 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
 {
     struct extract x;
 
+    if (acts_neox_is(j))
+        return acts_neox_plan(j, plan, e);
     if (open_model(&x, j, e))
         return e->code;
     plan->arena_bytes = lm_bytes(&x.file.cfg, false) + task_bytes(&x.task) +
@@ -106,26 +106,6 @@ static enum err_code plan(struct job *j, struct job_plan *plan, struct err *e)
                         (x.has_out ? 2 : 1) * arena_need(x.n * x.d, sizeof(float));
     lm_file_close(&x.file);
     return ERR_OK;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* The first n of a seeded permutation, ascending: a smaller share is a subset of a larger one. */
-static const uint32_t *choose(const struct extract *x, uint64_t seed, struct arena *a)
-{
-    uint32_t *keep = arena_new(a, uint32_t, x->n_all);
-    struct rng r = rng_stream(seed, "acts.subset");
-
-    if (x->n == x->n_all)
-        return NULL;
-    rng_perm(&r, keep, x->n_all);
-    qsort(keep, x->n, sizeof *keep, by_number);
-    return keep;
 }
 
 static enum err_code meta(struct job *j, const struct extract *x, struct err *e)
@@ -162,45 +142,6 @@ static enum err_code meta(struct job *j, const struct extract *x, struct err *e)
     return rc;
 }
 
-static enum err_code replace_rows(float *rows, const struct extract *x,
-                                  const struct acts_extract_cfg *c, struct err *e)
-{
-    if (!strcmp(c->surrogate, "gaussian"))
-        return surrogate_gaussian(rows, x->n, x->d, (uint64_t)c->seed, e);
-    if (!strcmp(c->surrogate, "shuffle"))
-        return surrogate_shuffle(rows, x->n, x->d, (uint64_t)c->seed, e);
-    return ERR_OK;
-}
-
-/* What a table about these rows has to say of their model. */
-static void carry_model(struct job *j)
-{
-    static const char *const names[][2] = {{"leak", "leak"}, {"val_acc", "base_acc"}};
-    double value;
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (job_input_metric(job_input(j, "model"), names[i][0], &value))
-            job_metric(j, names[i][1], value);
-}
-
-static enum err_code report(struct job *j, const struct extract *x, const float *rows,
-                            struct err *e)
-{
-    const struct acts_extract_cfg *c = j->cfg;
-    struct rank rank;
-
-    if (spectrum_report(j, &rank, rows, x->n, x->d, e))
-        return err_wrap(e, "effective rank");
-    carry_model(j);
-    job_summary(j, "`%s` of block %lld at position `%s`: %zu rows of %zu, effective rank %.1f.",
-                c->hook, (long long)c->layer, c->position, x->n, x->d, rank.erank);
-    if (x->has_out)
-        job_summary(j, "Row by row with `%s`: acts_out.pt.", c->hook_out);
-    if (strcmp(c->surrogate, "none"))
-        job_summary(j, "Control rows: %s surrogate of those activations.", c->surrogate);
-    return ERR_OK;
-}
-
 static enum err_code extract(struct job *j, struct extract *x, struct err *e)
 {
     const struct acts_extract_cfg *c = j->cfg;
@@ -212,21 +153,23 @@ static enum err_code extract(struct job *j, struct extract *x, struct err *e)
     if (lm_file_read(&x->file, &m, e))
         return err_wrap(e, "model");
     task_make(&x->task, (uint64_t)c->seed, "acts.data", j->arena);
-    keep = choose(x, (uint64_t)c->seed, j->arena);
+    keep = acts_choose(x->n, x->n_all, (uint64_t)c->seed, j->arena);
     rows = arena_new(j->arena, float, x->n * x->d);
     out = x->has_out ? arena_new(j->arena, float, x->n * x->d) : NULL;
     lm_tap_rows(rows, out, &m, &x->task, &x->tap, keep, x->n, j->arena);
-    if (replace_rows(rows, x, c, e) || acts_write(job_path(j, ACTS_FILE), rows, x->n, x->d, e) ||
-        (out && acts_write(job_path(j, ACTS_OUT_FILE), out, x->n, x->d, e)) || meta(j, x, e))
+    if (meta(j, x, e))
         return e->code;
-    return report(j, x, rows, e);
+    return acts_finish(j, rows, out, x->n, x->d, e);
 }
 
 static enum err_code run(struct job *j, struct err *e)
 {
     struct extract x;
-    enum err_code rc = open_model(&x, j, e);
+    enum err_code rc;
 
+    if (acts_neox_is(j))
+        return acts_neox_run(j, e);
+    rc = open_model(&x, j, e);
     if (rc)
         return rc;
     rc = extract(j, &x, e);
