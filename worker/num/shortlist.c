@@ -9,7 +9,7 @@
 #include "worker/num/avx512.h"
 
 #if HAS_AVX512
-enum { MIN_F = 512, MIN_D = 32, CAP_K = 4 };
+enum { MIN_F = 512, MIN_D = 32, CAP_K = 4, GROUPS = 3, WIDE = 8 };
 
 static const float HUGE_NORM = 1e18f; /* products of longer rows might overflow */
 /* A row shorter than this does not know its own share, which is 1/512 at most: it counts with 16 times
@@ -31,7 +31,7 @@ void shortlist_pack(struct shortlist *s, const real *w, const real *bias, size_t
     s->w = w;
     s->bias = bias;
     s->share = LEAST_SHARE;
-    s->longest = 0;
+    s->is_bounded = true;
     bf16_pack(s->pairs, s->norm, w, f, d);
     for (size_t j = 0; j < f; j++) {
         float all = s->norm[j].all, share = s->norm[j].lost / all;
@@ -40,8 +40,9 @@ void shortlist_pack(struct shortlist *s, const real *w, const real *bias, size_t
         s->reach[j] = all + 16 * TINY;
         s->up[j] = bias[j] + room;
         s->lo[j] = bias[j] - room;
-        s->share = all > TINY && !(share <= s->share) ? share : s->share;
-        s->longest = all <= s->longest ? s->longest : all;
+        s->share = all > TINY && share > s->share ? share : s->share;
+        if (!(all < HUGE_NORM) || !(fabsf(bias[j]) < HUGE_NORM))
+            s->is_bounded = false;
     }
 }
 
@@ -50,41 +51,56 @@ void shortlist_product(struct shortlist *s, real *z, const real *u, size_t n)
     bf16_mm_nt(z, s->row, u, s->pairs, n, s->f, s->d);
 }
 
-/* The row's factor of the error; negative: no bound is known. */
+/* The row's factor of the error; negative: no bound is known, or something is not finite. */
 static float error_of(const struct shortlist *s, size_t i)
 {
     float all = s->row[i].all * 1.01f; /* holds for the rounded row as well */
     float sums = 2 * SUM_ROUNDING * ((float)s->d + 64); /* of both chains */
 
-    if (!(all < HUGE_NORM) || !(s->longest < HUGE_NORM))
+    if (!(all < HUGE_NORM) || !s->is_bounded)
         return -1;
     return (s->row[i].lost + (s->share * 1.01f + sums) * all) * 1.001f;
 }
 
-/* Maxima of g groups of lower bounds; false if something is not finite. */
-AVX512 static bool lower_maxima(float *m, const struct shortlist *s, const float *z, float eps,
-                                size_t g)
+/* Lower bounds of 16 entries from the i-th on. */
+AVX512_INLINE __m512 lower(const struct shortlist *s, const float *z, __m512 eps, size_t i, __mmask16 in)
 {
-    const __m512 e = _mm512_set1_ps(eps);
-    __m512 bad = _mm512_setzero_ps();
-    size_t to = 0;
+    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->lo + i));
 
-    for (size_t i = 0; i < g; i += LANES)
-        _mm512_storeu_ps(m + i, _mm512_set1_ps(-INFINITY));
-    for (size_t i = 0; i < s->f; i += LANES) {
-        __mmask16 in = lanes(s->f - i);
-        __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->lo + i));
-        __m512 most = _mm512_loadu_ps(m + to);
-
-        v = _mm512_fnmadd_ps(e, _mm512_maskz_loadu_ps(in, s->reach + i), v);
-        bad = _mm512_fmadd_ps(v, _mm512_setzero_ps(), bad);
-        _mm512_storeu_ps(m + to, _mm512_mask_max_ps(most, in, most, v));
-        to = to + LANES < g ? to + LANES : 0;
-    }
-    return _mm512_cmp_ps_mask(bad, bad, _CMP_UNORD_Q) == 0;
+    return _mm512_fnmadd_ps(eps, _mm512_maskz_loadu_ps(in, s->reach + i), v);
 }
 
-/* Entries whose upper bound is at least t. */
+/* Maxima of g groups of lower bounds.  Group i holds every g-th entry from the i-th on; up to 128
+ * groups at a time stay in registers. */
+AVX512 static void lower_maxima(float *m, const struct shortlist *s, const float *z, float eps, size_t g)
+{
+    const __m512 e = _mm512_set1_ps(eps), least = _mm512_set1_ps(-INFINITY);
+
+    for (size_t from = 0; from < g; from += WIDE * LANES) {
+        size_t wide = (g - from) / LANES < WIDE ? (g - from) / LANES : WIDE;
+        __m512 most[WIDE] = {least, least, least, least, least, least, least, least};
+        size_t at = from;
+
+        for (; wide == WIDE && at + WIDE * LANES <= s->f; at += g)
+#pragma GCC unroll 8
+            for (size_t i = 0; i < WIDE; i++)
+                most[i] = _mm512_max_ps(most[i], lower(s, z, e, at + i * LANES, 0xffff));
+#pragma GCC unroll 8
+        for (size_t i = 0; i < WIDE; i++)
+            if (i < wide)
+                _mm512_storeu_ps(m + from + i * LANES, most[i]);
+        for (; at < s->f; at += g)
+            for (size_t i = 0; i < wide && at + i * LANES < s->f; i++) {
+                float *to = m + from + i * LANES;
+                __mmask16 in = lanes(s->f - at - i * LANES);
+                __m512 was = _mm512_loadu_ps(to);
+
+                _mm512_storeu_ps(to, _mm512_mask_max_ps(was, in, was, lower(s, z, e, at + i * LANES, in)));
+            }
+    }
+}
+
+/* Entries whose upper bound is at least t; the list has TOPK_SLACK entries to spare. */
 AVX512 static size_t list(const struct shortlist *s, const float *z, float eps, float t)
 {
     const __m512 e = _mm512_set1_ps(eps), bound = _mm512_set1_ps(t);
@@ -105,47 +121,106 @@ AVX512 static size_t list(const struct shortlist *s, const float *z, float eps, 
     return n;
 }
 
-/* 16 chains, one a lane: 16 x 16 pieces of the listed rows are turned on the way. */
-AVX512 static __m512 chains(const struct shortlist *s, const float *u, const uint32_t *idx, size_t n)
+/* Eight columns of 16 listed rows; lane i is row i.  `in`: which of the eight exist. */
+AVX512_INLINE void turn_8(__m512 a[8], const float *const row[LANES], size_t c, __mmask8 in)
 {
-    const float *row[LANES];
-    __m512 sum = _mm512_setzero_ps(), a[LANES];
+    __m512 b[8];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) { /* rows 0-3 and 8-11 beside 4-7 and 12-15: the last stage puts them right */
+        int lo = i < 4 ? i : i + 4;
+        __m512 half = _mm512_castps256_ps512(
+            in == 0xff ? _mm256_loadu_ps(row[lo] + c)
+                       : _mm512_castps512_ps256(_mm512_maskz_loadu_ps(in, row[lo] + c)));
+        __m512 rest = in == 0xff ? _mm512_castps256_ps512(_mm256_loadu_ps(row[lo + 4] + c))
+                                 : _mm512_maskz_loadu_ps(in, row[lo + 4] + c);
+
+        b[i] = _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(half),
+                                                   _mm512_castpd512_pd256(_mm512_castps_pd(rest)), 1));
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm512_unpacklo_ps(b[i], b[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(b[i], b[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        a[i] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+        a[i + 4] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+    }
+}
+
+/* 16 chains a group, one a lane; groups go side by side, since a chain waits for itself.  n_groups
+ * is a constant where this is inlined. */
+AVX512_INLINE void chains(__m512 sum[GROUPS], const struct shortlist *s, const float *u,
+                          const uint32_t *idx, size_t n, size_t n_groups)
+{
+    const float *row[GROUPS][LANES];
     size_t c = 0;
 
-    for (size_t i = 0; i < LANES; i++)
-        row[i] = s->w + (size_t)idx[i < n ? i : 0] * s->d;
-    for (; c + LANES <= s->d; c += LANES) {
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-            a[i] = _mm512_loadu_ps(row[i] + c);
-        turn16(a);
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-            sum = _mm512_fmadd_ps(_mm512_set1_ps(u[c + (size_t)i]), a[i], sum);
+    for (size_t i = 0; i < n_groups * LANES; i++)
+        row[i / LANES][i % LANES] = s->w + (size_t)idx[i < n ? i : 0] * s->d;
+#pragma GCC unroll 3
+    for (size_t g = 0; g < n_groups; g++)
+        sum[g] = _mm512_setzero_ps();
+    for (; c + 8 <= s->d; c += 8) {
+#pragma GCC unroll 3
+        for (size_t g = 0; g < n_groups; g++) {
+            __m512 a[8];
+
+            turn_8(a, row[g], c, 0xff);
+#pragma GCC unroll 8
+            for (size_t i = 0; i < 8; i++)
+                sum[g] = _mm512_fmadd_ps(_mm512_set1_ps(u[c + i]), a[i], sum[g]);
+        }
     }
-    if (c == s->d)
-        return sum;
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        a[i] = _mm512_maskz_loadu_ps(lanes(s->d - c), row[i] + c);
-    turn16(a);
-#pragma GCC unroll 16
-    for (size_t i = 0; i < LANES; i++)
-        if (c + i < s->d)
-            sum = _mm512_fmadd_ps(_mm512_set1_ps(u[c + i]), a[i], sum);
-    return sum;
+    for (size_t g = 0; c < s->d && g < n_groups; g++) {
+        __m512 a[8];
+
+        turn_8(a, row[g], c, (__mmask8)((1u << (s->d - c)) - 1));
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            if (c + i < s->d)
+                sum[g] = _mm512_fmadd_ps(_mm512_set1_ps(u[c + i]), a[i], sum[g]);
+    }
+}
+
+/* Up to GROUPS groups. */
+AVX512_INLINE void exact_some(float *restrict out, const struct shortlist *s, const float *restrict u,
+                              const uint32_t *restrict idx, size_t n, size_t n_groups)
+{
+    __m512 sum[GROUPS];
+
+    chains(sum, s, u, idx, n, n_groups);
+#pragma GCC unroll 3
+    for (size_t g = 0; g < n_groups; g++) {
+        size_t at = g * LANES;
+        __mmask16 in = lanes(n - at);
+        __m512i to = _mm512_maskz_loadu_epi32(in, idx + at);
+        __m512 b = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), in, to, s->bias, 4);
+
+        _mm512_mask_storeu_ps(out + at, in, _mm512_add_ps(sum[g], b));
+    }
 }
 
 AVX512 static void exact(float *restrict out, const struct shortlist *s, const float *restrict u,
                          const uint32_t *restrict idx, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        __mmask16 in = lanes(n - i);
-        __m512i at = _mm512_maskz_loadu_epi32(in, idx + i);
-        __m512 b = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), in, at, s->bias, 4);
-
-        _mm512_mask_storeu_ps(out + i, in, _mm512_add_ps(chains(s, u, idx + i, n - i), b));
-    }
+    for (; n > 3 * LANES; n -= 2 * LANES, out += 2 * LANES, idx += 2 * LANES)
+        exact_some(out, s, u, idx, n, 2);
+    if (n > 2 * LANES)
+        exact_some(out, s, u, idx, n, 3);
+    else if (n > LANES)
+        exact_some(out, s, u, idx, n, 2);
+    else if (n > 0)
+        exact_some(out, s, u, idx, n, 1);
 }
 
 void shortlist_exact(real *restrict out, const struct shortlist *s, const real *restrict u,
@@ -160,8 +235,9 @@ size_t shortlist_row(uint32_t *idx, real *val, struct shortlist *s, const real *
     size_t g = topk_groups(s->f, k), n;
     float eps = error_of(s, i), t;
 
-    if (eps < 0 || !lower_maxima(scratch->bound, s, z, eps, g))
+    if (eps < 0)
         return SIZE_MAX;
+    lower_maxima(scratch->bound, s, z, eps, g);
     t = topk_bound(scratch->bound, g, k);
     if (positive && t < FLT_TRUE_MIN)
         t = FLT_TRUE_MIN;

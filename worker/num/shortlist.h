@@ -21,7 +21,8 @@ struct shortlist {
     real *up, *lo;        /* [f] bias and the roundings that do not grow with the row */
     real *value;          /* [f] exact values of those on the list */
     uint32_t *cand;       /* [f + TOPK_SLACK] the list */
-    real share, longest;  /* largest |w_j - w~_j| / |w_j|; largest |w_j| */
+    real share;           /* largest |w_j - w~_j| / |w_j| */
+    bool is_bounded;      /* w and bias are finite, and far from overflow */
 };
 
 /* Whether this CPU can, and a row of this shape gains: bounds need f >= 8 k. */

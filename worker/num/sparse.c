@@ -8,8 +8,12 @@
 
 #include "worker/num/avx512.h"
 
+/* 32 bytes of a row, wherever they start. */
+typedef real part __attribute__((vector_size(32), aligned(sizeof(real)), may_alias));
+
 enum {
-    BLOCK = 64, /* columns held in registers */
+    PART = 32 / sizeof(real),
+    PARTS = 8,  /* held in registers */
     FEW = 64,   /* rows of a feature that are still in cache when they are used again */
 };
 
@@ -19,20 +23,23 @@ ISA_CLONES static void sum_base(real *out, const real *base, const real *restric
 {
     size_t c = 0;
 
-    for (; c + BLOCK <= d; c += BLOCK) {
-        real acc[BLOCK];
+    for (; c + PARTS * PART <= d; c += PARTS * PART) {
+        part acc[PARTS];
 
-        for (size_t i = 0; i < BLOCK; i++)
-            acc[i] = base ? base[c + i] : 0;
+#pragma GCC unroll 8
+        for (size_t i = 0; i < PARTS; i++)
+            acc[i] = base ? ((const part *)(base + c))[i] : (part){0};
         for (size_t j = 0; j < k; j++) {
-            const real *restrict row = dir + idx[j] * d + c;
+            const part *row = (const part *)(dir + idx[j] * d + c);
             real v = val[j];
 
-#pragma omp simd
-            for (size_t i = 0; i < BLOCK; i++)
+#pragma GCC unroll 8
+            for (size_t i = 0; i < PARTS; i++)
                 acc[i] += v * row[i];
         }
-        memcpy(out + c, acc, sizeof acc);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < PARTS; i++)
+            ((part *)(out + c))[i] = acc[i];
     }
     for (; c < d; c++) {
         real sum = base ? base[c] : 0;
@@ -180,12 +187,16 @@ real sparse_grad(real *restrict ddir, real *restrict dw, const struct sparse_fea
 {
     real dz[FEW], sum = 0;
 
+    if (s->n == 0) {
+        memset(ddir, 0, d * sizeof *ddir);
+        memset(dw, 0, d * sizeof *dw);
+    }
     for (size_t at = 0; at < s->n; at += FEW) {
         size_t n = s->n - at < FEW ? s->n - at : FEW;
 
         sparse_dots(dz, dir, g, s->row + at, n, d);
-        sparse_decode(ddir, ddir, g, s->row + at, s->a + at, n, d);
-        sparse_decode(dw, dw, u, s->row + at, dz, n, d);
+        sparse_decode(ddir, at ? ddir : NULL, g, s->row + at, s->a + at, n, d);
+        sparse_decode(dw, at ? dw : NULL, u, s->row + at, dz, n, d);
         for (size_t j = 0; j < n; j++)
             sum += dz[j];
     }

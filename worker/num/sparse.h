@@ -25,7 +25,6 @@ struct sparse_feature {
 
 /* Gradients of one feature f: with g [rows,d] the gradient of the reconstruction and u [rows,d] the
  * encoder's input, over the listed rows r
- *   ddir += a_r g_r,   dz_r = dir . g_r,   dw += dz_r u_r;   returns sum_r dz_r.
- * ddir, dw [d] are ADDED to. */
+ *   ddir = sum a_r g_r,   dz_r = dir . g_r,   dw = sum dz_r u_r;   returns sum_r dz_r. */
 real sparse_grad(real *restrict ddir, real *restrict dw, const struct sparse_feature *s,
                  const real *restrict dir, const real *restrict g, const real *restrict u, size_t d);

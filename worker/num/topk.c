@@ -19,7 +19,7 @@
 #define TINY FLT_TRUE_MIN
 #endif
 
-enum { BOUND_STEPS = 12, GROUP = 16 };
+enum { BOUND_STEPS = 12, GROUP = 16, BLOCK = 8 };
 
 size_t topk_groups(size_t f, size_t k)
 {
@@ -108,13 +108,25 @@ static real lower_bound(const real *m, size_t g, size_t k)
     return lo;
 }
 
-static size_t gather_base(uint32_t *cand, const real *z, size_t f, real t)
+/* Few entries are hits, so most blocks have none. */
+ISA_CLONES static size_t gather_base(uint32_t *cand, const real *z, size_t f, real t)
 {
-    size_t n = 0;
+    size_t n = 0, at = 0;
 
-    for (size_t i = 0; i < f; i++) {
-        cand[n] = (uint32_t)i;
-        n += z[i] >= t;
+    for (; at + BLOCK <= f; at += BLOCK) {
+        int32_t any = 0;
+
+#pragma omp simd reduction(| : any)
+        for (size_t i = 0; i < BLOCK; i++)
+            any |= z[at + i] >= t;
+        for (size_t i = at; any && i < at + BLOCK; i++) {
+            cand[n] = (uint32_t)i;
+            n += z[i] >= t;
+        }
+    }
+    for (; at < f; at++) {
+        cand[n] = (uint32_t)at;
+        n += z[at] >= t;
     }
     return n;
 }

@@ -123,10 +123,32 @@ static enum err_code run(struct job *j, struct err *e)
     return rc;
 }
 
+/* Anonymous memory that we hold: what a plan is about; mapped files are shared.  0: not known. */
+static double anonymous_bytes(void)
+{
+    struct buf text = {0};
+    struct err e;
+    double kib = 0;
+
+    if (!fs_read("/proc/self/status", 1 << 16, &text, &e)) {
+        const char *at = strstr(text.data, "RssAnon:");
+
+        kib = at ? strtod(at + strlen("RssAnon:"), NULL) : 0;
+    }
+    buf_free(&text);
+    return 1024 * kib;
+}
+
 static void measure(struct job *j)
 {
+    const struct arena *a = &j->priv->arena;
     struct rusage use;
 
+    if (a->size > 0) { /* still all held */
+        job_metric(j, "mem_planned", (double)a->size);
+        job_metric(j, "mem_peak", (double)a->peak);
+        job_metric(j, "mem_anon", anonymous_bytes());
+    }
     getrusage(RUSAGE_SELF, &use);
     job_metric(j, "wall_s", (double)(j->clock->mono_us(j->clock) - j->priv->started_us) / 1e6);
     job_metric(j, "peak_rss", (double)use.ru_maxrss * 1024);

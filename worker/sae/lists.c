@@ -89,8 +89,10 @@ void lists_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
     size_t d = s->cfg.d, o = sae_out(&s->cfg);
     bool is_plain = s->cfg.arch->select != SAE_SELECT_EACH && d == o;
 
-    memset(s->p[SAE_ENCODER].grad + f0 * d, 0, (f1 - f0) * d * sizeof(real));
-    memset(s->p[SAE_DECODER].grad + f0 * o, 0, (f1 - f0) * o * sizeof(real));
+    if (!is_plain) {
+        memset(s->p[SAE_ENCODER].grad + f0 * d, 0, (f1 - f0) * d * sizeof(real));
+        memset(s->p[SAE_DECODER].grad + f0 * o, 0, (f1 - f0) * o * sizeof(real));
+    }
     for (size_t f = f0; f < f1; f++) {
         struct sparse_feature list = {w->row + w->at[f], w->by_f + w->at[f],
                                       w->at[f + 1] - w->at[f]};

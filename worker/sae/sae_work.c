@@ -3,16 +3,8 @@
 #include "worker/num/panel.h"
 #include "worker/sae/arch.h"
 
-enum { TILE_BYTES = 3 << 20, TILE_MIN = 96, TILE_MAX = 192, PULL_TILE = 64 };
+enum { TILE = 96, PULL_TILE = 64 }; /* rows whose pre-activations are in cache together */
 enum { LIST_SHARE = 6 }; /* lists hold 1/6 of all activations; beyond, dense products are faster */
-
-static size_t tile_rows(const struct sae_cfg *cfg, size_t n_max)
-{
-    size_t n = TILE_BYTES / (cfg->f * sizeof(real));
-
-    n = n < TILE_MIN ? TILE_MIN : n > TILE_MAX ? TILE_MAX : n;
-    return n < n_max ? n : n_max;
-}
 
 struct taker {
     struct arena *a; /* NULL: sums only */
@@ -106,7 +98,7 @@ static void lay_out(struct sae_work *w, const struct sae_cfg *cfg, struct taker 
     size_t block = w->n_max * (is_rows ? 1 : cfg->f < SAE_BLOCK_F ? cfg->f : SAE_BLOCK_F);
     size_t rows = w->n_max * sae_out(cfg);
 
-    w->n_tile = tile_rows(cfg, w->n_max);
+    w->n_tile = TILE < w->n_max ? TILE : w->n_max;
     TAKE(w->xhat, rows);
     TAKE(w->g, rows);
     TAKE(w->u, arch->is_centred ? w->n_max * cfg->d : 0);

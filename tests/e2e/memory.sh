@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Memory is planned before a training starts: all of the plan is used, and little beside it.
+# shellcheck source=common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+shape='kind: sae_train, acts: $data, d_sae: 4096, batch: 1024, steps: 6'
+cat >memory.yaml <<END
+sweep: memory
+stages:
+  data: {kind: data_make, d_model: 128, n_atoms: 300, n_active: 8, n_rows: 4000}
+  top: {$shape, aux: auxk, dead_rows: 2000, grid: {arch: [topk, topk_husai, batchtopk, matryoshka]}}
+  each: {$shape, grid: {arch: [relu, jumprelu, gated, gba, linear]}}
+  pairs: {$shape, arch: jsae, k: 4}
+END
+expect 0 sg run memory.yaml -j 2
+trained="kind = 'sae_train' AND state = 'done'"
+same 'trainings' "$(sql "SELECT count(*) FROM runs WHERE $trained")" 10
+of() { echo "(SELECT value FROM metrics m WHERE m.job = r.job AND m.name = '$1')"; }
+printf '%-12s %12s %12s %12s\n' arch planned used anonymous
+sql "SELECT printf('%-12s %12d %12d %12d', r.arch, $(of mem_planned), $(of mem_peak), $(of mem_anon))
+     FROM runs r WHERE $trained"
+same 'trainings that used another amount than planned' \
+    "$(sql "SELECT count(*) FROM runs r WHERE $trained AND $(of mem_peak) IS NOT $(of mem_planned)")" 0
+# Stricter than the promise (5 % or 64 MiB), which plans of this size could not miss.
+same 'trainings that hold less than 95 % of their plan, or 16 MiB more' "$(sql "SELECT count(*) FROM runs r
+    WHERE $trained AND NOT $(of mem_anon) BETWEEN 0.95 * $(of mem_planned) AND $(of mem_planned) + (16 << 20)")" 0
+pass 'the plan is what a training takes'
+
+# A plan above the limit is refused before anything is trained.
+expect 1 sg run memory.yaml -j 1 --set pairs.memory=1M --set pairs.seed=1 --set pairs.retries=0
+says 'bytes are needed, .memory. allows 1048576'
+pass 'a plan above `memory` is an error that says so'
