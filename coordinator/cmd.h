@@ -11,6 +11,7 @@ int cmd_show(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_table(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_kinds(int argc, char **argv);
 int cmd_schema(int argc, char **argv);

@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "why a job waits, was reused, was tried again or failed", NULL},
     {"logs", cmd_logs, "the log of a job", NULL},
     {"table", cmd_table, "print a view or a stored query", NULL},
+    {"report", cmd_report, "one HTML page about a sweep, or about all", NULL},
     {"export", cmd_export, "write an SAE in another project's file format", "Exchange"},
     {"import", cmd_import, "read an SAE from another project's file format", NULL},
     {"cancel", cmd_cancel, "stop jobs, a stage or a sweep for good", "Steer"},

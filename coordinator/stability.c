@@ -238,7 +238,7 @@ void stability_sentence(const struct table *t, struct buf *out)
 
 /* --- a sweep's stages --------------------------------------------------------------------- */
 
-static enum err_code stages(struct query *q, const char *sweep, struct table *out, struct err *e)
+enum err_code stability_stages(struct query *q, const char *sweep, struct table *out, struct err *e)
 {
     return query_table(q, out, e,
                        "SELECT t.name FROM stage t JOIN sweep s ON s.id = t.sweep WHERE s.name = ?1"
@@ -247,9 +247,8 @@ static enum err_code stages(struct query *q, const char *sweep, struct table *ou
                        "t", sweep);
 }
 
-/* The stage's rows in the order of their varying knobs. */
-static enum err_code load(struct query *q, const char *sweep, const char *stage, struct table *t,
-                          struct err *e)
+enum err_code stability_load(struct query *q, const char *sweep, const char *stage, struct table *t,
+                             struct err *e)
 {
     size_t cols[CONDITION_MAX], n;
     struct buf sql = {0};
@@ -276,11 +275,11 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
     enum err_code rc = query_sweep(q, sweep, &id, e);
 
     if (!rc)
-        rc = stages(q, sweep, &names, e);
+        rc = stability_stages(q, sweep, &names, e);
     for (size_t i = 0; i < names.n_rows && !rc; i++) {
         struct table t = {0}, shown = {0};
 
-        rc = load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
+        rc = stability_load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
         if (!rc) {
             if (names.n_rows > 1)
                 buf_fmt(out, "%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text);
@@ -299,12 +298,12 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
 enum err_code stability_sentences(struct query *q, const char *sweep, struct buf *out, struct err *e)
 {
     struct table names = {0};
-    enum err_code rc = stages(q, sweep, &names, e);
+    enum err_code rc = stability_stages(q, sweep, &names, e);
 
     for (size_t i = 0; i < names.n_rows && !rc; i++) {
         struct table t = {0};
 
-        rc = load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
+        rc = stability_load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
         if (!rc && names.n_rows > 1)
             buf_fmt(out, "%s: ", table_cell(&names, i, 0)->text);
         if (!rc) {

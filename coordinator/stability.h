@@ -6,6 +6,11 @@
 #pragma once
 #include "coordinator/manifest_query.h"
 
+/* Names of the sweep's stages with a finished comparison, in their order. */
+MUST_CHECK enum err_code stability_stages(struct query *q, const char *sweep, struct table *out, struct err *e);
+/* The stage's rows of the view `stability`, in the order of their varying knobs. */
+MUST_CHECK enum err_code stability_load(struct query *q, const char *sweep, const char *stage, struct table *t,
+                                        struct err *e);
 /* No text if the sweep has no finished sae_compare. */
 MUST_CHECK enum err_code stability_tables(struct query *q, const char *sweep, bool colour,
                                           struct buf *out, struct err *e);

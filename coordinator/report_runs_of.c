@@ -1,0 +1,114 @@
+/* report_runs_of.c - see report_runs_of.h. */
+#include "coordinator/report_runs_of.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/tables.h"
+#include "coordinator/views.h"
+
+enum { KNOBS_MAX = 512 };
+
+static void put_query(struct buf *sql, const struct runs_of *o)
+{
+    const char *names[KNOBS_MAX];
+    size_t n = views_knobs(names, KNOBS_MAX);
+
+    buf_str(sql, "SELECT run_id, job");
+    for (size_t i = 0; i < n; i++)
+        buf_fmt(sql, ", \"%s\"", names[i]);
+    buf_str(sql, " FROM runs WHERE sweep = ?1 AND stage = ?2 AND state = 'done' ORDER BY ");
+    for (size_t i = 0; i < o->n_cols; i++)
+        buf_fmt(sql, "\"%s\", ", o->t.cols[o->cols[i]]);
+    buf_str(sql, "seed, run_id");
+}
+
+static bool is_seed(const char *name)
+{
+    return strncmp(name, "seed", 4) == 0;
+}
+
+static void find_varying(struct runs_of *o)
+{
+    o->n_cols = 0;
+    for (size_t c = 0; c < o->t.n_cols; c++)
+        if (tables_is_knob(&o->t, c) && !is_seed(o->t.cols[c]) && !table_is_constant(&o->t, c))
+            o->cols[o->n_cols++] = c;
+}
+
+static bool same_condition(const struct runs_of *o, size_t a, size_t b)
+{
+    for (size_t i = 0; i < o->n_cols; i++)
+        if (!cell_equal(table_cell(&o->t, a, o->cols[i]), table_cell(&o->t, b, o->cols[i])))
+            return false;
+    return true;
+}
+
+enum err_code runs_of_load(struct runs_of *o, struct report *r, const char *stage, struct err *e)
+{
+    struct buf sql = {0};
+
+    *o = (struct runs_of){0};
+    o->cols = calloc(KNOBS_MAX + 2, sizeof *o->cols);
+    if (!o->cols)
+        return err_set(e, ERR_NOMEM, "report: out of memory");
+    put_query(&sql, o);
+    enum err_code rc = query_table(r->q, &o->t, e, sql.data, "tt", r->sweep, stage);
+    if (!rc)
+        find_varying(o);
+    if (!rc && o->n_cols) { /* once more, in their order */
+        buf_reset(&sql);
+        put_query(&sql, o);
+        table_free(&o->t);
+        rc = query_table(r->q, &o->t, e, sql.data, "tt", r->sweep, stage);
+    }
+    o->first = calloc(o->t.n_rows + 1, sizeof *o->first);
+    if (!rc && !o->first)
+        rc = err_set(e, ERR_NOMEM, "report: out of memory");
+    for (size_t i = 0; !rc && i < o->t.n_rows; i++)
+        if (i == 0 || !same_condition(o, i - 1, i))
+            o->first[o->n++] = i;
+    if (!rc)
+        o->first[o->n] = o->t.n_rows;
+    buf_free(&sql);
+    if (rc)
+        runs_of_free(o);
+    return rc;
+}
+
+void runs_of_free(struct runs_of *o)
+{
+    table_free(&o->t);
+    free(o->cols);
+    free(o->first);
+    *o = (struct runs_of){0};
+}
+
+void runs_of_name(const struct runs_of *o, size_t i, struct buf *out)
+{
+    for (size_t c = 0; c < o->n_cols; c++) {
+        const struct cell *cell = table_cell(&o->t, o->first[i], o->cols[c]);
+
+        buf_fmt(out, "%s%s = ", c ? ", " : "", o->t.cols[o->cols[c]]);
+        cell_text(cell, out);
+    }
+    if (o->n_cols == 0)
+        buf_str(out, "all");
+}
+
+void runs_of_ids(const struct runs_of *o, size_t i, size_t max, struct buf *out)
+{
+    int job = table_col(&o->t, "job");
+
+    for (size_t k = o->first[i]; k < o->first[i + 1] && k < o->first[i] + max; k++)
+        buf_fmt(out, "%sx'%s'", k > o->first[i] ? ", " : "", table_cell(&o->t, k, (size_t)job)->text);
+}
+
+enum err_code runs_of_stages(struct report *r, struct table *out, struct err *e)
+{
+    return query_table(r->q, out, e,
+                       "SELECT t.name, t.kind FROM stage t WHERE t.sweep = ?1 AND EXISTS (SELECT 1 FROM sweep_job sj JOIN sweep s"
+                       " ON s.id = sj.sweep AND s.revision = sj.revision JOIN job j ON j.id = sj.job"
+                       " WHERE sj.stage = t.id AND j.state = 'done') ORDER BY t.ord",
+                       "i", r->sweep_id);
+}
