@@ -73,7 +73,7 @@ static enum err_code put_curve(struct report *r, const struct runs_of *o, const 
                                const struct curve *c, bool *any, struct err *e)
 {
     struct figure *g = NULL;
-    struct buf caption = {0}, name = {0};
+    struct buf caption = {0}, name = {0}, title = {0};
     enum err_code rc = ERR_OK;
 
     *any = false;
@@ -86,11 +86,12 @@ static enum err_code put_curve(struct report *r, const struct runs_of *o, const 
             *any = true;
             caption_of(o, "Mean over seeds; the band holds all of them (at most 8).", &caption);
             buf_fmt(&name, "%s_%s", stage, c->series);
-            g = report_figure(r, name.data, name.data, strcmp(kind, "lm_train") == 0 ? "epoch" : "step", c->y_label, caption.data);
+            buf_fmt(&title, "%s: %s", stage, c->y_label);
+            g = report_figure(r, name.data, title.data, strcmp(kind, "lm_train") == 0 ? "epoch" : "step", c->y_label, caption.data);
         }
         if (!rc && g && t.n_rows > 1) {
             runs_of_name(o, chosen(o->n, i), &line);
-            add_curve(g, line.data, &t);
+            add_curve(g, o->n > 1 ? line.data : NULL, &t);
         }
         table_free(&t);
         buf_free(&line);
@@ -99,6 +100,7 @@ static enum err_code put_curve(struct report *r, const struct runs_of *o, const 
         g->log_y = wants_log(g) && strcmp(c->series, "val_acc") != 0;
     buf_free(&caption);
     buf_free(&name);
+    buf_free(&title);
     return rc;
 }
 
@@ -127,7 +129,7 @@ static void add_density(struct figure *g, const char *name, const char *csv)
 static enum err_code put_densities(struct report *r, const struct runs_of *o, const char *stage, struct err *e)
 {
     struct figure *g = NULL;
-    struct buf caption = {0}, name = {0};
+    struct buf caption = {0}, name = {0}, title = {0};
     enum err_code rc = ERR_OK;
     bool any = false;
 
@@ -143,12 +145,13 @@ static enum err_code put_densities(struct report *r, const struct runs_of *o, co
             any = true;
             caption_of(o, "How often features are active, of the first seed: -10 is never, 0 on every row.", &caption);
             buf_fmt(&name, "%s_density", stage);
-            g = report_figure(r, name.data, name.data, "log10 of the share of rows on which a feature is active", "features (%)",
+            buf_fmt(&title, "%s: how often features are active", stage);
+            g = report_figure(r, name.data, title.data, "log10 of the share of rows on which a feature is active", "features (%)",
                               caption.data);
         }
         if (!rc && t.n_rows && g) {
             runs_of_name(o, chosen(o->n, i), &line);
-            add_density(g, line.data, t.cells[0].text);
+            add_density(g, o->n > 1 ? line.data : NULL, t.cells[0].text);
         }
         table_free(&t);
         buf_free(&ids);
@@ -157,6 +160,7 @@ static enum err_code put_densities(struct report *r, const struct runs_of *o, co
     }
     buf_free(&caption);
     buf_free(&name);
+    buf_free(&title);
     return rc;
 }
 

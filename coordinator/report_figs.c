@@ -14,6 +14,7 @@
 #include "coordinator/tables.h"
 
 enum { LINES_MAX = 6, TICKS_MAX = 12 };
+#define TICK_ROOM 0.045 /* of the axis */
 
 /* A figure in the making. */
 struct axis {
@@ -138,34 +139,53 @@ static void add_groups(struct figure *g, const struct axis *a, enum plot_style s
     }
 }
 
+static bool has_tick(const struct figure *g, double x, double room)
+{
+    for (size_t k = 0; k < g->n_x; k++)
+        if (fabs(g->x_at[k] - x) <= room)
+            return true;
+    return false;
+}
+
+/* A mark a value, but none that would stand on another; too many: gnuplot chooses. */
 static void add_ticks(struct figure *g, const struct axis *a)
 {
     double low = INFINITY, high = -INFINITY;
-    struct buf name = {0};
+    int col = table_col(a->t, a->name);
 
     for (size_t i = 0; i < a->t->n_rows; i++) {
-        size_t k = 0;
-
         low = fmin(low, a->x[i]);
         high = fmax(high, a->x[i]);
-        while (k < g->n_x && g->x_at[k] != a->x[i])
-            k++;
-        if (k < g->n_x || g->n_x > TICKS_MAX)
+    }
+    g->log_x = !g->has_categories && low > 0 && high >= 8 * low;
+    double room = g->log_x || g->has_categories ? 0 : TICK_ROOM * (high - low);
+    for (size_t i = a->t->n_rows; i-- > 0;) { /* from the right, where a training ends */
+        struct buf name = {0};
+
+        if (has_tick(g, a->x[i], room))
             continue;
-        buf_reset(&name);
-        if (table_col(a->t, a->name) >= 0)
-            cell_text(table_cell(a->t, i, (size_t)table_col(a->t, a->name)), &name);
+        if (col >= 0)
+            cell_text(table_cell(a->t, i, (size_t)col), &name);
         else
             table_number(&name, a->x[i]);
         figure_tick(g, a->x[i], name.data);
+        buf_free(&name);
     }
-    g->log_x = !g->has_categories && low > 0 && high >= 8 * low;
-    if (g->n_x > TICKS_MAX) { /* gnuplot chooses */
+    if (g->n_x > TICKS_MAX && !g->has_categories) {
         for (size_t i = 0; i < g->n_x; i++)
             free(g->x_names[i]);
         g->n_x = 0;
     }
-    buf_free(&name);
+}
+
+/* Two conditions that differ in this knob alone. */
+static bool has_a_line(const struct axis *a)
+{
+    for (size_t i = 0; i < a->t->n_rows; i++)
+        for (size_t k = 0; k < i; k++)
+            if (a->group[i] == a->group[k] && a->x[i] != a->x[k])
+                return true;
+    return false;
 }
 
 static void draw_axis(struct report *r, const struct axis *a, const char *label, bool has_categories)
@@ -173,6 +193,8 @@ static void draw_axis(struct report *r, const struct axis *a, const char *label,
     struct buf title = {0}, caption = {0}, name = {0};
     bool is_single = a->n_groups == 1;
 
+    if (!has_a_line(a))
+        return;
     buf_fmt(&title, "%s against %s", is_single ? "PWMCC" : "PWMCC / random", a->name);
     buf_fmt(&name, "%s_%s", a->stage, a->name);
     if (is_single)

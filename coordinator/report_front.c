@@ -38,7 +38,8 @@ static void add_points(struct figure *g, const struct table *t, int by)
         if (k < i)
             continue;
         n_groups++;
-        cell_text(table_cell(t, i, (size_t)by), &name);
+        bool is_known = table_cell(t, i, (size_t)by)->type != CELL_NULL; /* an imported SAE has no arch */
+        cell_text(table_cell(t, i, is_known ? (size_t)by : (size_t)table_col(t, "stage")), &name);
         l = figure_line(g, name.data, PLOT_SCATTER);
         for (k = i; k < t->n_rows; k++) {
             struct buf text = {0};

@@ -1,22 +1,61 @@
 /* report_method.c - how: stages, their jobs and settings, and the text of the sweep. */
 #include "coordinator/report_table.h"
 
+#include "common/kinds/kind.h"
 #include "coordinator/html.h"
+
+enum { VALUES_MAX = 160 };
 
 #define JOBS                                                                                       \
     " FROM sweep_job sj JOIN sweep s ON s.id = sj.sweep AND s.revision = sj.revision JOIN job j ON j.id = sj.job"
 
-/* Knobs given in the sweep: those of one value, then those that vary with their values. */
 static const char stages_sql[] =
-    "WITH knob AS (SELECT sj.stage, e.key, count(DISTINCT e.value) AS n, group_concat(DISTINCT e.value) AS v" JOBS
-    ", json_each(j.knobs) e WHERE s.id = ?1 GROUP BY sj.stage, e.key)"
-    " SELECT t.name AS stage, t.kind AS kind, count(*) AS jobs, sum(j.state = 'done') AS done,"
+    "SELECT t.name AS stage, t.kind AS kind, count(*) AS jobs, sum(j.state = 'done') AS done,"
     " (SELECT sum(a.wall_s) FROM attempt a JOIN sweep_job y ON y.job = a.job WHERE y.sweep = s.id AND y.stage = t.id"
-    "  AND y.revision = s.revision) AS wall_s,"
-    " (SELECT group_concat(key || ' = ' || replace(substr(v, 1, 160), ',', ', ') || iif(length(v) > 160, ' ..', ''), '; ')"
-    "  FROM knob k WHERE k.stage = t.id AND k.n > 1) AS axes,"
-    " (SELECT group_concat(key || ' = ' || substr(v, 1, 160), '; ') FROM knob k WHERE k.stage = t.id AND k.n = 1) AS settings"
+    "  AND y.revision = s.revision) AS wall_s, NULL AS axes, NULL AS settings"
     JOBS " JOIN stage t ON t.id = sj.stage WHERE s.id = ?1 GROUP BY t.id ORDER BY t.ord";
+/* Knobs that jobs of a stage do not have at their default: values, jobs, the values' texts. */
+static const char knobs_sql[] =
+    "SELECT e.key, count(DISTINCT e.value), count(*), group_concat(DISTINCT e.value)" JOBS
+    " JOIN stage t ON t.id = sj.stage, json_each(j.knobs) e WHERE s.id = ?1 AND t.name = ?2 GROUP BY e.key ORDER BY min(e.id)";
+
+/* "k = 4,8,16" and, for the jobs that do not name it, the default. */
+static void add_knob(struct buf *out, const struct cell *c, const struct job_kind *kind, bool has_default)
+{
+    const struct cfg_field *f = kind ? cfg_find(kind->fields, kind->n_fields, c[0].text) : NULL;
+    size_t start;
+
+    buf_fmt(out, "%s%s = ", out->len ? "; " : "", c[0].text);
+    start = out->len;
+    for (const char *v = c[3].text; *v && out->len < start + VALUES_MAX; v++)
+        buf_fmt(out, *v == ',' && c[1].i > 1 ? ", " : "%c", *v);
+    if (out->len >= start + VALUES_MAX)
+        buf_str(out, " ..");
+    if (has_default && f)
+        buf_fmt(out, ", %s", *f->deflt ? f->deflt : "none");
+}
+
+static enum err_code add_knobs(struct report *r, struct cell *stage, struct err *e)
+{
+    const struct job_kind *kind = kind_find(stage[1].text);
+    struct buf axes = {0}, settings = {0};
+    struct table t = {0};
+    enum err_code rc = query_table(r->q, &t, e, knobs_sql, "it", r->sweep_id, stage[0].text);
+
+    for (size_t i = 0; i < t.n_rows && !rc; i++) {
+        const struct cell *c = table_cell(&t, i, 0);
+        bool has_default = c[2].i < stage[2].i;
+
+        if (c[3].type == CELL_TEXT)
+            add_knob(c[1].i > 1 || has_default ? &axes : &settings, c, kind, has_default);
+    }
+    cell_set_text(&stage[5], axes.data);
+    cell_set_text(&stage[6], settings.data);
+    table_free(&t);
+    buf_free(&axes);
+    buf_free(&settings);
+    return rc;
+}
 
 static enum err_code write_method(struct report *r, struct err *e)
 {
@@ -27,8 +66,10 @@ static enum err_code write_method(struct report *r, struct err *e)
     struct table t = {0}, spec = {0};
     enum err_code rc = query_table(r->q, &t, e, stages_sql, "i", r->sweep_id);
 
+    for (size_t i = 0; i < t.n_rows && !rc; i++)
+        rc = add_knobs(r, &t.cells[i * t.n_cols], e);
     if (!rc)
-        rc = query_table(r->q, &spec, e, "SELECT spec, path FROM sweep WHERE id = ?1", "i", r->sweep_id);
+        rc = query_table(r->q, &spec, e, "SELECT spec FROM sweep WHERE id = ?1", "i", r->sweep_id);
     if (!rc) {
         report_table(r, &t, cols, ARRAY_LEN(cols), "Stages", "saegrid plan FILE");
         buf_str(r->out, "<details><summary>The sweep as it was given</summary><pre>");

@@ -54,8 +54,10 @@ static enum err_code put_one(struct report *r, const struct table *t, size_t row
     enum err_code rc = query_table(r->q, &pairs, e, "SELECT seed_a, seed_b, pwmcc FROM pairs WHERE job = ?1 AND pwmcc IS NOT NULL"
                                    " ORDER BY seed_a, seed_b", "t", table_cell(t, row, (size_t)table_col(t, "job"))->text);
 
+    buf_str(&title, "PWMCC of pairs: ");
+    size_t start = title.len;
     condition_name(t, row, &title);
-    if (!title.len)
+    if (title.len == start)
         buf_str(&title, table_cell(t, row, (size_t)table_col(t, "stage"))->text);
     if (!rc && pairs.n_rows > 1)
         draw(r, &pairs, title.data);

@@ -67,7 +67,8 @@ static enum err_code put_stage(struct report *r, const char *stage, bool is_name
         }
         condition_constants(&t, &constants);
         stability_leaks(&t, &leaks);
-        stability_sentence(&t, &sentence);
+        if (is_named) /* else it stands on top of the page */
+            stability_sentence(&t, &sentence);
         put_text(r->out, "<p class=\"dim\">Throughout: ", &constants);
         put_text(r->out, "<p class=\"warn\">", &leaks);
         put_text(r->out, "<p>", &sentence);

@@ -1,6 +1,7 @@
 /* report_table.c - see report_table.h. */
 #include "coordinator/report_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,19 @@ static void put_exact(struct buf *out, const struct cell *c)
         buf_fmt(out, "%lld", (long long)c->i);
 }
 
+/* A spread needs two digits. */
+static void put_second(struct buf *out, const struct cell *c, enum report_form form)
+{
+    char text[40];
+
+    if (form == REPORT_RANGE || c->type != CELL_F64) {
+        cell_text(c, out);
+        return;
+    }
+    snprintf(text, sizeof text, "%.2g", c->f);
+    table_number(out, strtod(text, NULL));
+}
+
 static void put_number(struct report *r, const struct table *t, size_t row, const struct place *p, const char *job)
 {
     const struct cell *c = table_cell(t, row, p->at);
@@ -50,7 +64,7 @@ static void put_number(struct report *r, const struct table *t, size_t row, cons
     cell_text(c, r->out);
     if (second && second->type != CELL_NULL) {
         buf_str(r->out, p->col->form == REPORT_RANGE ? " to " : " &#177; ");
-        cell_text(second, r->out);
+        put_second(r->out, second, p->col->form);
     }
     buf_str(r->out, job ? "</a></td>" : "</td>");
 }
