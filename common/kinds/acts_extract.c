@@ -46,7 +46,7 @@ KIND_ROW(acts_extract) = {
     .tag = "acts",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
-    .inputs = {{"model", INPUT_ONE, "lm_train|lm_import|lm_pretrain", false, "the model that is read"},
+    .inputs = {{"model", INPUT_ONE, "lm_train|lm_import|lm_pretrain|lm_cpt", false, "the model that is read"},
                {"data", INPUT_OPT, "data_make", false, "of GPT-NeoX models: token ids that are read"}},
     .n_inputs = 2,
     .metrics = metrics,

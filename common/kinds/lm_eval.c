@@ -28,7 +28,7 @@ KIND_ROW(lm_eval) = {
     .tag = "eval",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
-    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import", false, "a GPT-NeoX model"},
+    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import|lm_cpt", false, "a GPT-NeoX model"},
                {"data", INPUT_ONE, "data_make", false, "token ids: data_make, task text"}},
     .n_inputs = 2,
     .metrics = metrics,

@@ -24,7 +24,7 @@ KIND_ROW(lm_pairs) = {
     .tag = "pairs",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
-    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import", false, "a GPT-NeoX model"},
+    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import|lm_cpt", false, "a GPT-NeoX model"},
                {"data", INPUT_OPT, "data_make", false, "its corpus, for the tokeniser"}},
     .n_inputs = 2,
     .metrics = metrics,

@@ -45,7 +45,7 @@ KIND_ROW(lm_pretrain) = {
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
     .inputs = {{"data", INPUT_ONE, "data_make", false, "token ids: data_make, task text"},
-               {"model", INPUT_OPT, "lm_import|lm_pretrain", false, "goes on from its weights"}},
+               {"model", INPUT_OPT, "lm_import|lm_pretrain|lm_cpt", false, "goes on from its weights"}},
     .n_inputs = 2,
     .metrics = metrics,
     .check = check,

@@ -15,7 +15,7 @@ KIND_ROW(sae_intervene) = {
     .tag = "intervene",
     .fields = fields,
     .n_fields = ARRAY_LEN(fields),
-    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import", false, "the model, untouched"},
+    .inputs = {{"model", INPUT_ONE, "lm_pretrain|lm_import|lm_cpt", false, "the model, untouched"},
                {"data", INPUT_ONE, "data_make", false, "token ids"},
                {"sae", INPUT_ONE, "sae_train|sae_import", false,
                 "its activations say at which block: hook resid_post"}},

@@ -80,8 +80,7 @@ void neox_feed_close(struct neox_feed *f)
     tokens_close(&f->t);
 }
 
-/* The sequence at position p. */
-static size_t sequence(struct neox_feed *f, uint64_t p)
+size_t neox_feed_sequence(struct neox_feed *f, uint64_t p)
 {
     uint64_t epoch = p / f->n_seq;
 
@@ -114,13 +113,13 @@ size_t neox_feed_len(struct neox_feed *f, uint64_t p)
 {
     size_t n;
 
-    (void)span(f, sequence(f, p), &n);
+    (void)span(f, neox_feed_sequence(f, p), &n);
     return n - (f->is_whole ? 0 : 1);
 }
 
 bool neox_feed_add(struct neox_feed *f, uint64_t p, struct neox_batch_mem *b)
 {
-    size_t n, from = span(f, sequence(f, p), &n);
+    size_t n, from = span(f, neox_feed_sequence(f, p), &n);
 
     tokens_copy(&f->t, from, n, f->ids);
     return f->is_whole ? neox_batch_add(b, f->ids, n, -1)

@@ -34,3 +34,5 @@ void neox_feed_close(struct neox_feed *f);
 size_t neox_feed_len(struct neox_feed *f, uint64_t p);
 /* Adds position p to a batch; false if there is no room. */
 bool neox_feed_add(struct neox_feed *f, uint64_t p, struct neox_batch_mem *b);
+/* Which sequence of the split stands at position p: the same number in every epoch. */
+size_t neox_feed_sequence(struct neox_feed *f, uint64_t p);

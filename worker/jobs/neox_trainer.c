@@ -76,7 +76,7 @@ enum err_code neox_trainer_open(struct neox_trainer *t, const struct lm_pretrain
 
 size_t neox_trainer_other(const struct neox_trainer *t)
 {
-    return neox_batch_bytes(t->shape.n_max, t->micro) + neox_feed_bytes(&t->train, true) +
+    return neox_batch_bytes(t->shape.n_max, t->micro) + arena_need(t->micro, sizeof *t->sequence) + neox_feed_bytes(&t->train, true) +
            (t->has_valid ? neox_feed_bytes(&t->valid, false) : 0);
 }
 
@@ -100,6 +100,7 @@ void neox_trainer_init(struct neox_trainer *t, const struct neox_file *base, str
         neox_decay_matrices(&t->m);
     neox_acts_init(&t->acts, &c, &t->shape, a);
     neox_batch_init(&t->batch, t->shape.n_max, t->micro, a);
+    t->sequence = arena_new(a, uint64_t, t->micro);
     neox_feed_init(&t->train, true, seed_of(k, k->seed_order), a);
     if (t->has_valid)
         neox_feed_init(&t->valid, false, 0, a);
@@ -118,8 +119,17 @@ void neox_trainer_close(struct neox_trainer *t)
 static void fill(struct neox_trainer *t, struct neox_feed *f, uint64_t from, uint64_t to)
 {
     neox_batch_clear(&t->batch);
-    for (uint64_t p = from; p < to; p++)
+    for (uint64_t p = from; p < to; p++) {
         (void)neox_feed_add(f, p, &t->batch); /* there is room: micro sequences of context */
+        t->sequence[p - from] = neox_feed_sequence(f, p);
+    }
+}
+
+void neox_trainer_batch(struct neox_trainer *t)
+{
+    fill(t, &t->train, 0, t->micro);
+    if (t->aux.batch)
+        t->aux.batch(t->aux.ctx, &t->batch.view, t->sequence);
 }
 
 enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
@@ -131,9 +141,13 @@ enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
 
     for (uint64_t p = from; p < to; p++)
         n += neox_feed_len(&t->train, p);
+    if (t->aux.step)
+        t->aux.step(t->aux.ctx, n);
     neox_step_begin(&t->m);
     for (uint64_t p = from; p < to; p += t->micro) {
         fill(t, &t->train, p, p + t->micro < to ? p + t->micro : to);
+        if (t->aux.batch)
+            t->aux.batch(t->aux.ctx, &t->batch.view, t->sequence);
         sum += neox_loss_grad(&t->m, &t->acts, &t->batch.view, 1 / (double)n);
         neox_backward(&t->m, &t->acts, &t->batch.view);
     }
@@ -142,6 +156,8 @@ enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
         return err_set(e, ERR_DIVERGED, "step %" PRId64 ": loss %g, gradient norm %g", at->step + 1,
                        sum / (double)n, norm);
     neox_adam(&t->m, &t->adam, lr, clip_scale(norm, t->cfg.clip));
+    t->step_loss = sum / (double)n;
+    t->step_norm = norm;
     at->adam_t = t->adam.t;
     at->step++;
     at->n_seen += (int64_t)n;

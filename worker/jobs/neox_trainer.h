@@ -22,6 +22,14 @@ struct neox_progress {
     double last_loss, last_lr; /* mean loss of the last point; of the last step */
 };
 
+/* Who adds a loss of its own through a tap: told of each step and each micro-batch before its passes.
+ * Either may be NULL. */
+struct neox_aux {
+    void (*step)(void *ctx, size_t n_tokens); /* tokens of the whole step */
+    void (*batch)(void *ctx, const struct neox_batch *b, const uint64_t *sequence); /* [b->n_seq] of the split */
+    void *ctx;
+};
+
 struct neox_trainer {
     struct lm_pretrain_cfg cfg;
     struct neox_shape shape;
@@ -35,6 +43,9 @@ struct neox_trainer {
     struct neox_progress at;
     size_t micro;             /* sequences at a time */
     int64_t n_steps;
+    struct neox_aux aux;
+    uint64_t *sequence;       /* [micro] of the batch at hand */
+    double step_loss, step_norm; /* of the last step: mean loss, norm before clipping */
 };
 
 /* The shape that the knobs say, for ids of n_vocab. */
@@ -51,6 +62,8 @@ void neox_trainer_close(struct neox_trainer *t);
 
 /* One optimiser step.  ERR_DIVERGED, and nothing changed, if loss or gradient is not finite. */
 MUST_CHECK enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e);
+/* Training sequences 0..micro-1 of the order as t->batch: to look at gradients before a step. */
+void neox_trainer_batch(struct neox_trainer *t);
 /* Mean loss over the validation ids, at most `max` of them (0: all); *n says over how many. */
 double neox_trainer_validate(struct neox_trainer *t, size_t max, double *n);
 /* Mean training loss and gradient norm since the last call. */

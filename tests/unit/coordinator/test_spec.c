@@ -45,7 +45,7 @@ static const struct {
     {"sweep: x\nstages: {m: {kind: lm_train}, a: {kind: acts_extract, model: [$m, $m]}}\n",
      "s.yaml:2:62: model: takes one stage, not a list\n"},
     {"sweep: x\nstages: {m: {kind: mock}, a: {kind: acts_extract, model: $m}}\n",
-     "s.yaml:2:58: model: $m is of kind mock; expected lm_train|lm_import|lm_pretrain\n"},
+     "s.yaml:2:58: model: $m is of kind mock; expected lm_train|lm_import|lm_pretrain|lm_cpt\n"},
     {"sweep: x\nstages: {a: {kind: mock, after: $a}}\n",
      "s.yaml:2:33: after: $a: a stage cannot need itself\n"},
     {"sweep: x\nstages: {a: {kind: mock, after: $b}, b: {kind: mock, after: $c}, c: {kind: mock, "
