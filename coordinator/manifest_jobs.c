@@ -132,54 +132,76 @@ static enum err_code is_complete(struct manifest *m, int64_t job, bool *out, str
     return rc;
 }
 
-static enum err_code recover_one(struct manifest *m, struct event *ev, bool in_agent, bool *is_done,
-                                 struct err *e)
+static void stopped(struct event *ev)
 {
-    bool whole = false;
-    enum err_code rc = in_agent ? ERR_OK : is_complete(m, ev->job, &whole, e);
-
-    *is_done = false;
-    if (rc)
-        return rc;
-    if (whole) {
-        ev->type = EVENT_DONE;
-        ev->message = "its result was complete when the coordinator came back";
-        rc = manifest_apply(m, ev, 1, e);
-        *is_done = rc == ERR_OK;
-        if (!rc || !m->bad_job)
-            return rc;
-    }
     ev->type = EVENT_RETRY;
     ev->class = ERR_CLASS_EXTERNAL;
     ev->exit_code = 75; /* stopped: free */
     ev->message = "the coordinator ended";
-    return manifest_apply(m, ev, 1, e);
+}
+
+/* What became of every job that was leased; caller frees. */
+static enum err_code find_leased(struct manifest *m, int64_t wall_ms, struct event **events, size_t *n,
+                                 struct err *e)
+{
+    sqlite3_stmt *row;
+    size_t cap = 0;
+    enum err_code rc = db_row(m, ST_LEASED, &row, e, "");
+
+    for (*n = 0; !rc && row; ++*n) {
+        bool in_agent = sqlite3_column_int(row, 2), whole = false;
+
+        if (*n == cap) {
+            cap = cap ? 2 * cap : 64;
+            *events = realloc(*events, cap * sizeof **events);
+            if (!*events)
+                abort();
+        }
+        struct event *ev = *events + *n;
+        *ev = (struct event){.job = sqlite3_column_int64(row, 0), .epoch = sqlite3_column_int64(row, 1),
+                             .rank = -1, .wall_ms = wall_ms, .type = EVENT_DONE,
+                             .message = "its result was complete when the coordinator came back"};
+        if (!in_agent)
+            rc = is_complete(m, ev->job, &whole, e);
+        if (!whole)
+            stopped(ev);
+        if (rc)
+            db_done(row);
+        else
+            rc = db_next(m, &row, e);
+    }
+    return rc;
+}
+
+/* The job whose result could not be taken in runs again. */
+static bool give_up_bad(struct manifest *m, struct event *events, size_t n)
+{
+    for (size_t i = 0; m->bad_job && i < n; i++)
+        if (events[i].job == m->bad_job && events[i].type == EVENT_DONE) {
+            stopped(&events[i]);
+            return true;
+        }
+    return false;
 }
 
 enum err_code manifest_recover(struct manifest *m, int64_t wall_ms, int64_t *n_done, int64_t *n_again,
                                struct err *e)
 {
-    enum err_code rc;
+    struct event *events = NULL;
+    size_t n = 0;
+    enum err_code rc = find_leased(m, wall_ms, &events, &n, e);
 
+    if (!rc)
+        rc = manifest_apply(m, events, n, e);
+    while (rc && give_up_bad(m, events, n))
+        rc = manifest_apply(m, events, n, e);
     *n_done = *n_again = 0;
-    for (;;) {
-        struct event ev = {.rank = -1, .wall_ms = wall_ms};
-        bool in_agent, is_done;
-        sqlite3_stmt *row;
-
-        rc = db_row(m, ST_LEASED, &row, e, "");
-        if (rc || !row)
-            return rc;
-        ev.job = sqlite3_column_int64(row, 0);
-        ev.epoch = sqlite3_column_int64(row, 1);
-        in_agent = sqlite3_column_int(row, 2);
-        db_done(row);
-        rc = recover_one(m, &ev, in_agent, &is_done, e);
-        if (rc)
-            return rc;
-        *n_done += is_done;
-        *n_again += !is_done;
+    for (size_t i = 0; i < n && !rc; i++) {
+        *n_done += events[i].type == EVENT_DONE;
+        *n_again += events[i].type == EVENT_RETRY;
     }
+    free(events);
+    return rc;
 }
 
 static enum err_code requeue(struct manifest *m, int64_t job, int64_t epoch, int64_t wall_ms,

@@ -314,6 +314,37 @@ static void test_a_complete_folder_of_a_dead_coordinator_is_taken(void **state)
     manifest_close(m);
 }
 
+/* They are taken in together; the one whose result is of no use runs again, and only that. */
+static void test_of_many_complete_folders_a_bad_one_spoils_no_other(void **state)
+{
+    static const struct mf_job jobs[] = {{.knobs = "{\"process\":true,\"seed\":1}"},
+                                         {.knobs = "{\"process\":true,\"seed\":2}"},
+                                         {.knobs = "{\"process\":true,\"seed\":3}"},
+                                         {.knobs = "{\"process\":true,\"seed\":4}"}};
+    struct spec a = mf_spec("home", 1, 1);
+    struct err e = {0};
+    int64_t done, again;
+
+    mf.stages = two_mocks;
+    mf.jobs = jobs;
+    mf.n_jobs = 4;
+    struct manifest *m = open_ok(*state);
+    mf_add(m, &a, NULL);
+    for (int64_t job = 1; job <= 4; job++) {
+        mf_apply(m, EVENT_READY, job, 0);
+        mf_apply(m, EVENT_GRANT, job, 1);
+    }
+    mf_write_folder(*state, m, 1, "\"metrics\":{\"value\":1}");
+    mf_write_folder(*state, m, 2, "\"metrics\":{\"no_such_metric\":2}");
+    mf_write_folder(*state, m, 4, "\"metrics\":{\"value\":4}");
+    MF_OK(manifest_recover(m, MF_DAY, &done, &again, &e));
+    assert_int_equal(done, 2);
+    assert_int_equal(again, 2);
+    assert_int_equal(ask(m, "SELECT sum(value) FROM runs WHERE state = 'done'"), 5);
+    assert_int_equal(ask(m, "SELECT count(*) FROM job WHERE state = 'ready' AND id IN (2, 3)"), 2);
+    manifest_close(m);
+}
+
 /* The discrepancies of the folder, as one text. */
 static void find(const char *results, struct buf *out)
 {
@@ -427,6 +458,7 @@ int main(void)
         TEST(test_a_payload_resolves_values_of_other_jobs),
         TEST(test_a_shared_result_is_linked_from_the_other_sweep),
         TEST(test_a_complete_folder_of_a_dead_coordinator_is_taken),
+        TEST(test_of_many_complete_folders_a_bad_one_spoils_no_other),
         TEST(test_check_names_what_disagrees),
         TEST(test_metrics_come_back_from_an_unchanged_result_only),
     };
