@@ -97,7 +97,12 @@ static void hide(int bit)
 int __wrap___cpu_indicator_init(void)
 {
     static const char name[] = ISA_ENV "=";
+    static bool is_done; /* libgcc fills its table once as well */
     char value[8];
+
+    if (is_done)
+        return 0;
+    is_done = true;
     int rc = __real___cpu_indicator_init();
 
     read_env(name, sizeof name - 1, value, sizeof value);

@@ -3,6 +3,7 @@
 
 #include <execinfo.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,9 +83,12 @@ void crash_install(void)
 {
     stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
     struct sigaction sa = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND};
+    static bool is_warm;
     void *warm[1];
 
-    backtrace(warm, 1); /* loads libgcc now: the handler must not allocate */
+    if (!is_warm)
+        backtrace(warm, 1); /* loads libgcc now: the handler must not allocate */
+    is_warm = true;
     sigaltstack(&stack, NULL);
     sigemptyset(&sa.sa_mask);
     for (size_t i = 0; i < ARRAY_LEN(fatal); i++)

@@ -202,7 +202,7 @@ const char *job_path(struct job *j, const char *relative)
     buf_fmt(b, "%s/%s", j->dir, relative);
     char *slash = strrchr(b->data, '/');
     *slash = '\0';
-    if (fs_mkdirs(b->data, &e)) {
+    if (!fs_is_dir(b->data) && fs_mkdirs(b->data, &e)) {
         /* whoever opens the file reports it with its own context */
     }
     *slash = '/';

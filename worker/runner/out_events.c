@@ -54,6 +54,8 @@ enum err_code out_events(struct job *j, struct err *e)
     int64_t last = 0;
     struct buf out = {0};
 
+    if (j->kind->in_agent && !p->n_points) /* a mock that logged nothing: only its metrics are left */
+        return ERR_OK;
     for (size_t i = 0; i < p->n_points; i++)
         last = p->points[i].step > last ? p->points[i].step : last;
     tb_begin(&out, (double)p->started_wall_ms / 1000);
