@@ -69,6 +69,8 @@ struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
         drains, cancels, messages, batches, quarantines, holds, pauses, priorities, requeues, bad_ends;
     double busy_s; /* of jobs that ended */
+    int64_t wait_us, wait_max_us; /* of messages, from their arrival to the commit that answers them */
+    long heard, turn_max;         /* of those messages; and those that one commit answered at most */
 };
 
 struct sim_config {

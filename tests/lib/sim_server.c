@@ -72,7 +72,13 @@ void sim_server_wake(struct sim *s)
 
 static void read_inbox(struct sim *s)
 {
+    if ((long)s->n_inbox > s->n.turn_max)
+        s->n.turn_max = (long)s->n_inbox;
     for (size_t i = 0; i < s->n_inbox; i++) {
+        int64_t wait_us = s->now_us - s->inbox[i].us;
+        s->n.heard++;
+        s->n.wait_us += wait_us;
+        s->n.wait_max_us = wait_us > s->n.wait_max_us ? wait_us : s->n.wait_max_us;
         struct proto_reader r = proto_read(s->inbox[i].data, s->inbox[i].n_data);
         struct msg m;
         struct err e;

@@ -36,7 +36,13 @@ static void test_ten_thousand_agents_finish_a_hundred_thousand_jobs(void **state
            "%ld batches; simulated in %.2f s, %.0f jobs/s\n",
            config.n_agents, config.n_jobs, span_s, 100 * core_s / (span_s * config.n_agents),
            (double)s.n.messages / config.n_jobs, s.n.batches, took_s, config.n_jobs / took_s);
+    printf("%.0f messages/s, at most %ld a commit; from message to commit %.1f ms, %.1f at most\n",
+           (double)s.n.messages / span_s, s.n.turn_max, (double)s.n.wait_us / 1e3 / (double)s.n.heard,
+           (double)s.n.wait_max_us / 1e3);
     assert_int_equal(s.n.grants, config.n_jobs);
+    assert_true(s.n.batches < config.n_jobs); /* fewer commits than jobs, */
+    assert_true(s.n.messages < 10L * config.n_jobs);
+    assert_true(s.n.wait_max_us <= config.poll_us); /* and nobody is passed over */
     assert_int_equal(s.n.lost + s.n.retries + s.n.stale, 0);
     sim_close(&s);
 }
