@@ -47,7 +47,8 @@ struct places {
     struct buf page, figures;
 };
 
-static enum err_code write_page(const struct places *p, const char *sweep, bool with_figures, struct buf *html, struct err *e)
+static enum err_code write_page(const struct places *p, const char *sweep, bool with_figures, int64_t figures_max, struct buf *html,
+                                struct err *e)
 {
     struct buf back = {0}, folder = {0};
     struct query *q = NULL;
@@ -62,7 +63,7 @@ static enum err_code write_page(const struct places *p, const char *sweep, bool 
     if (!rc)
         rc = fs_mkdirs(folder.data, e);
     if (!rc) {
-        struct report_ask ask = {.sweep = sweep, .figures_dir = with_figures ? p->figures.data : NULL};
+        struct report_ask ask = {.sweep = sweep, .figures_max = figures_max, .figures_dir = with_figures ? p->figures.data : NULL};
 
         way_back(p->page.data, p->results, &back);
         ask.to_results = back.data ? back.data : "";
@@ -80,9 +81,11 @@ int cmd_report(int argc, char **argv)
 {
     const char *results = NULL, *out = NULL;
     bool with_figures = false;
+    int64_t figures_max = 0;
     const struct opt rows[] = {
         OPT_STR("out", 'o', &out, "FILE", "the page (default RESULTS/reports/SWEEP.html)"),
         OPT_FLAG("figures", 0, &with_figures, "also each figure as PNG, PDF and SVG, in a folder named after the page"),
+        OPT_I64("max-figures", 0, &figures_max, "N", "at most N figures a sweep (default 40, of many sweeps 6)"),
         OPT_RESULTS(&results),
     };
     const struct opts_cmd cmd = {
@@ -113,7 +116,7 @@ int cmd_report(int argc, char **argv)
     size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - p.page.data) : p.page.len;
     buf_add(&p.figures, p.page.data, stem);
     buf_str(&p.figures, "_figures");
-    if (write_page(&p, sweep, with_figures, &html, &e)) {
+    if (write_page(&p, sweep, with_figures, figures_max, &html, &e)) {
         rc = cmd_fail("report", &e);
     } else {
         buf_fmt(&said, "%s\n", p.page.data);

@@ -70,7 +70,7 @@ struct figure *report_figure(struct report *r, const char *name, const char *tit
     struct buf full = {0};
     struct figure *g;
 
-    if (r->figures_left == 0) {
+    if (r->figures_left <= r->figures_kept) {
         r->figures_dropped++;
         return NULL;
     }
@@ -141,13 +141,13 @@ static void put_section(struct report *r, const struct report_section *s, const 
     buf_str(r->out, "</section>\n");
 }
 
-static enum err_code put_sweep(struct report *r, const char *sweep, bool is_one_of_many, struct err *e)
+static enum err_code put_sweep(struct report *r, const char *sweep, size_t figures_max, struct err *e)
 {
     struct buf *page = r->out, body = {0}, list = {0}, all = {0};
     enum err_code rc = query_sweep(r->q, sweep, &r->sweep_id, e);
 
     r->sweep = sweep;
-    r->figures_left = is_one_of_many ? REPORT_FIGURES_OF_MANY : REPORT_FIGURES;
+    r->figures_left = figures_max;
     r->figures_dropped = 0;
     for (size_t i = 0; i < ARRAY_LEN(sections) && !rc; i++) {
         buf_reset(&body);
@@ -169,8 +169,9 @@ static enum err_code put_sweep(struct report *r, const char *sweep, bool is_one_
     buf_fmt(page, "</h2>\n<nav aria-label=\"sections\"><ul>%s</ul></nav>\n", list.data ? list.data : "");
     buf_add(page, all.data, all.len);
     if (r->figures_dropped)
-        buf_fmt(page, "<p class=\"cap\">%zu more figures would be too much for this page: <code>saegrid report %s</code> draws up to %d.</p>\n",
-                r->figures_dropped, is_one_of_many ? sweep : "--figures", REPORT_FIGURES);
+        buf_fmt(page, "<p class=\"cap\">%zu of %zu figures are left out: <code>saegrid report %s --max-figures %zu</code> draws all.</p>\n",
+                r->figures_dropped, r->figures_dropped + figures_max - r->figures_left, sweep,
+                r->figures_dropped + figures_max + 1);
     buf_str(page, "</article>\n");
     buf_free(&body);
     buf_free(&list);
@@ -256,7 +257,8 @@ static enum err_code put_body(struct report *r, const struct report_ask *a, stru
             rc = put_overview(r, &sweeps, e);
     }
     for (size_t i = 0; i < sweeps.n_rows && !rc; i++)
-        rc = put_sweep(r, table_cell(&sweeps, i, 0)->text, !a->sweep, e);
+        rc = put_sweep(r, table_cell(&sweeps, i, 0)->text,
+                       a->figures_max > 0 ? (size_t)a->figures_max : a->sweep ? REPORT_FIGURES : REPORT_FIGURES_OF_MANY, e);
     if (!rc) {
         report_definitions(r);
         buf_fmt(r->out, "</main>\n<footer><p>Made by <code>saegrid report %s</code> from the manifest alone; "

@@ -11,7 +11,7 @@
 #include "coordinator/manifest_query.h"
 
 /* What a page shows at most, of a sweep; where more is there, the page says so. */
-enum { REPORT_ROWS = 300, REPORT_RUNS = 1000, REPORT_FIGURES = 24, REPORT_FIGURES_OF_MANY = 6 };
+enum { REPORT_ROWS = 300, REPORT_RUNS = 1000, REPORT_FIGURES = 40, REPORT_FIGURES_OF_MANY = 6 };
 
 struct report {
     struct query *q;
@@ -21,6 +21,7 @@ struct report {
     struct buf *out;
     struct figures figures;  /* of the whole page */
     size_t figures_left;     /* that this sweep may still have */
+    size_t figures_kept;     /* of these, for sections to come */
     size_t figures_dropped;
     struct table metrics;    /* name, long_name, unit, better, help, as the manifest has them */
     struct map metrics_used; /* rows of `metrics` whose definition the page needs */
@@ -36,6 +37,7 @@ struct report_section {
 struct report_ask {
     const char *sweep;       /* NULL: all */
     const char *to_results;
+    int64_t figures_max;     /* of a sweep; 0: the limits above */
     const char *figures_dir; /* also PNG, PDF and SVG files there; NULL: none */
 };
 /* Without gnuplot the page has no figures and says so. */

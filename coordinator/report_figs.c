@@ -97,7 +97,7 @@ static void add_controls(struct figure *g, const struct axis *a)
 /* The interval over seeds where there is one, else over pairs. */
 static void add_single(struct figure *g, const struct axis *a, enum plot_style style)
 {
-    struct figure_line *l = figure_line(g, "trained", style);
+    struct figure_line *l = figure_line(g, "PWMCC, trained", style);
 
     for (size_t i = 0; i < a->t->n_rows; i++) {
         double low = value(a->t, i, "seed_ci_low"), high = value(a->t, i, "seed_ci_high");
@@ -105,6 +105,13 @@ static void add_single(struct figure *g, const struct axis *a, enum plot_style s
 
         figure_point(l, a->x[i], value(a->t, i, "pwmcc_mean"), has_seeds ? low : value(a->t, i, "ci_low"),
                      has_seeds ? high : value(a->t, i, "ci_high"), NULL);
+    }
+    l = NULL;
+    for (size_t i = 0; i < a->t->n_rows; i++) {
+        if (isnan(value(a->t, i, "gt_mcc")))
+            continue;
+        l = l ? l : figure_line(g, "GT-MCC (true dictionary)", style);
+        figure_point(l, a->x[i], value(a->t, i, "gt_mcc"), NAN, NAN, NULL);
     }
     add_controls(g, a);
 }

@@ -8,6 +8,8 @@
 #include "coordinator/report_figs.h"
 #include "coordinator/stability.h"
 
+enum { FIGURES_KEPT = 8 }; /* for the front, the pairs and some curves */
+
 static const struct report_col figures[] = {
     {.column = "n_seeds", .title = "seeds"},
     {.column = "pwmcc_mean", .title = "PWMCC", .form = REPORT_SPREAD, .second = "pwmcc_std"},
@@ -87,8 +89,10 @@ static enum err_code write_stability(struct report *r, struct err *e)
     struct table names = {0};
     enum err_code rc = stability_stages(r->q, r->sweep, &names, e);
 
+    r->figures_kept = r->figures_left > 2 * FIGURES_KEPT ? FIGURES_KEPT : 0;
     for (size_t i = 0; i < names.n_rows && !rc; i++)
         rc = put_stage(r, table_cell(&names, i, 0)->text, names.n_rows > 1, e);
+    r->figures_kept = 0;
     table_free(&names);
     return rc;
 }

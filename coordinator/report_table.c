@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/html.h"
+#include "coordinator/tables.h"
 
 struct place {
     const struct report_col *col;
@@ -69,6 +70,22 @@ static void put_number(struct report *r, const struct table *t, size_t row, cons
     buf_str(r->out, job ? "</a></td>" : "</td>");
 }
 
+/* Of a file's digest and path its last part; the rest when asked for. */
+static void put_text(struct buf *out, const char *text)
+{
+    const char *last = strncmp(text, "sha256:", strlen("sha256:")) == 0 ? strrchr(text, '/') : NULL;
+
+    if (!last || !last[1]) {
+        html_text(out, text);
+        return;
+    }
+    buf_str(out, "<span title=\"");
+    html_text(out, text);
+    buf_str(out, "\">");
+    html_text(out, last + 1);
+    buf_str(out, "</span>");
+}
+
 static void put_cell(struct report *r, const struct table *t, size_t row, const struct place *p, const char *job)
 {
     const struct cell *c = table_cell(t, row, p->at);
@@ -89,19 +106,22 @@ static void put_cell(struct report *r, const struct table *t, size_t row, const 
         html_text(r->out, c->text);
         buf_str(r->out, "</a>");
     } else {
-        html_text(r->out, c->text);
+        put_text(r->out, c->text);
     }
     buf_str(r->out, "</td>");
 }
 
-static void put_heads(struct report *r, const struct place *p, size_t n)
+static void put_heads(struct report *r, const struct table *t, const struct place *p, size_t n)
 {
     buf_str(r->out, "<thead><tr>");
     for (size_t i = 0; i < n; i++) {
         const struct report_col *c = p[i].col;
 
         buf_fmt(r->out, "<th scope=\"col\"%s>", p[i].is_number ? " class=\"n\"" : "");
-        report_metric(r, c->metric ? c->metric : c->column, c->title ? c->title : c->column);
+        if (!c->metric && tables_is_knob(t, p[i].at)) /* some metrics are named like knobs */
+            html_text(r->out, c->title ? c->title : c->column);
+        else
+            report_metric(r, c->metric ? c->metric : c->column, c->title ? c->title : c->column);
         buf_str(r->out, "</th>");
     }
     buf_str(r->out, "</tr></thead>\n");
@@ -143,7 +163,7 @@ void report_table(struct report *r, const struct table *t, const struct report_c
     buf_str(r->out, "\"><table class=\"sortable\"><caption>");
     html_text(r->out, caption);
     buf_str(r->out, "</caption>\n");
-    put_heads(r, p, k);
+    put_heads(r, t, p, k);
     put_rows(r, t, p, k);
     buf_str(r->out, "</table></div>\n");
     if (t->n_rows > REPORT_ROWS) {
