@@ -247,6 +247,41 @@ static void memory_used_is_memory_planned(void **state)
     arena_close(&s.arena);
 }
 
+/* A patch that writes back what it finds changes nothing; one that writes zeros does. */
+static size_t n_patched;
+static void leave(void *ctx, real *rows, const int32_t *node, size_t n)
+{
+    (void)node;
+    n_patched += n;
+    for (size_t i = 0; *(bool *)ctx && i < n * 12; i++)
+        rows[i] = 0;
+}
+
+static void a_patch_that_changes_nothing_leaves_the_logits(void **state)
+{
+    static const enum lm_hook hooks[] = {LM_HOOK_RESID_PRE, LM_HOOK_ATTN_OUT, LM_HOOK_LN2_NORMALIZED,
+                                         LM_HOOK_MLP_OUT, LM_HOOK_RESID_POST};
+    bool is_zero = false;
+    struct bench s;
+
+    (void)state;
+    assert_int_equal(ARRAY_LEN(hooks), LM_HOOK_COUNT);
+    open_bench(&s, "modadd", LM_GELU, 2, (struct batch_read){0, 0});
+    double own = loss_of(&s);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(hooks); i++) {
+        const struct lm_patch p = {.layer = i % 2, .hook = hooks[i / 2], .rewrite = leave, .ctx = &is_zero};
+
+        n_patched = 0;
+        is_zero = false;
+        s.acts.patch = &p;
+        assert_near(loss_of(&s), own, 1e-12);
+        assert_true(n_patched >= ROWS);
+        is_zero = true;
+        assert_true(fabs(loss_of(&s) - own) > 1e-3);
+    }
+    arena_close(&s.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +293,7 @@ int main(void)
         cmocka_unit_test(logits_do_not_depend_on_the_rest_of_the_batch),
         cmocka_unit_test(the_stream_is_the_sum_of_its_branches),
         cmocka_unit_test(memory_used_is_memory_planned),
+        cmocka_unit_test(a_patch_that_changes_nothing_leaves_the_logits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
