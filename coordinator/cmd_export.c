@@ -37,11 +37,12 @@ static enum err_code folder_of(const char *results, const char *text, struct buf
 
 int cmd_export(int argc, char **argv)
 {
-    const char *results = NULL, *format = "saelens", *args[12];
+    const char *results = NULL, *format = "saelens", *dtype = NULL, *args[14];
     bool is_approximate = false;
     const struct opt rows[] = {
         OPT_STR("format", 'f', &format, "FORMAT",
-                "saelens (default), dictionary_learning, husai, safetensors, saegrid; wandb"),
+                "saelens (default), dictionary_learning, husai, safetensors, saegrid; hf, wandb"),
+        OPT_STR("dtype", 0, &dtype, "TYPE", "hf: f32, f16 or bf16; as the model is by default"),
         OPT_FLAG("approximate", 0, &is_approximate,
                  "write the nearest thing where the format cannot say it exactly"),
         OPT_RESULTS(&results),
@@ -52,6 +53,8 @@ int cmd_export(int argc, char **argv)
         "id or run name, or a path: a result folder or any SAE file that `saegrid import` reads.  DEST is\n"
         "a folder (saelens, dictionary_learning) or a file (husai: .pt, safetensors).  What a format\n"
         "cannot say is refused, never bent; docs/interop.md says what goes where.\n"
+        "hf takes a run with a language model (lm_pretrain, lm_import): DEST becomes a Hugging Face folder\n"
+        "that transformers loads.\n"
         "wandb takes any finished run: its config, series and metrics become an offline run below DEST,\n"
         "which `wandb sync` uploads.",
         rows, ARRAY_LEN(rows), 2, 2};
@@ -80,6 +83,10 @@ int cmd_export(int argc, char **argv)
     args[n++] = "export";
     if (is_approximate)
         args[n++] = "--approximate";
+    if (dtype) {
+        args[n++] = "--dtype";
+        args[n++] = dtype;
+    }
     args[n] = NULL;
     rc = runner_become("export", args);
     buf_free(&from);

@@ -12,6 +12,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/rundir.h"
+#include "worker/runner/hf_export.h"
 #include "worker/runner/wandb_export.h"
 #include "worker/sae/format.h"
 
@@ -19,6 +20,7 @@ enum { JOB_FILE_MAX = 64 << 20 };
 
 struct convert {
     const char *from_path, *to_path, *from, *to, *as; /* as: the command named in errors */
+    const char *dtype;
     struct sae_format_opts o;
 };
 
@@ -33,9 +35,11 @@ static void help(void)
     for (size_t i = 0; sae_format_at(i); i++)
         printf("  %-20s %s\n", sae_format_at(i)->name, sae_format_at(i)->help);
     printf("  %-20s %s\n", "wandb", "FROM a result folder: an offline run for `wandb sync`, below TO");
+    printf("  %-20s %s\n", "hf", "FROM a result with a language model: a Hugging Face folder TO");
     printf("\n"
            "--from         default auto: what FROM looks like\n"
            "--k, --arch    what a HUSAI file does not say itself\n"
+           "--dtype        of hf: f32, f16 or bf16; default: as the model is\n"
            "--approximate  write the nearest thing where the format cannot say it exactly\n");
 }
 
@@ -56,6 +60,8 @@ static enum err_code parse_option(struct convert *c, const char *name, const cha
         c->from = value;
     else if (!strcmp(name, "--arch"))
         c->o.arch = value;
+    else if (!strcmp(name, "--dtype"))
+        c->dtype = value;
     else if (!strcmp(name, "--as"))
         c->as = value;
     else if (!strcmp(name, "--k")) {
@@ -158,6 +164,8 @@ static enum err_code convert(const struct convert *c, struct err *e)
 
     if (!strcmp(c->to, "wandb"))
         return to_wandb(c, e);
+    if (!strcmp(c->to, "hf"))
+        return hf_export(c->from_path, c->to_path, c->dtype, e);
     enum err_code rc = sae_format_read(&m, c->from_path, c->from, &c->o, e);
 
     if (rc)
