@@ -12,6 +12,7 @@
 
 #include "common/link.h"
 #include "common/proc.h"
+#include "coordinator/exports.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/mpirun.h"
@@ -170,6 +171,16 @@ static enum err_code report(const struct run *r, const struct summary *sum, bool
     return rc ? rc : put ? err_set(e, ERR_IO, "cannot write to stdout") : ERR_OK;
 }
 
+static enum err_code write_exports(const struct run *r, const struct spec *spec, struct err *e)
+{
+    struct buf said = {0};
+    enum err_code rc = exports_write(spec, r->results, clock_system.wall_ms(&clock_system), &said, e);
+    int put = said.len ? cmd_put(&said) : 0;
+
+    buf_free(&said);
+    return rc ? rc : put ? err_set(e, ERR_IO, "cannot write to stdout") : ERR_OK;
+}
+
 static enum err_code run(struct run *r, const struct spec *spec, int *code, struct err *e)
 {
     struct summary sum = {0};
@@ -184,6 +195,8 @@ static enum err_code run(struct run *r, const struct spec *spec, int *code, stru
     if (!was_idle && run_jobs(r, &sum, &exit_code, e))
         return e->code;
     if (report(r, &sum, was_idle, e))
+        return e->code;
+    if (sum.n_open == 0 && write_exports(r, spec, e))
         return e->code;
     *code = summary_exit_code(&sum);
     if (sum.n_open && exit_code > 1) /* it said why it stopped: storage, a bug, held by another */

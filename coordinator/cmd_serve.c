@@ -14,6 +14,7 @@
 
 #include "common/fs.h"
 #include "common/version.h"
+#include "coordinator/exports.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/serve.h"
@@ -119,6 +120,17 @@ static enum err_code serve_sweep(const struct serve_cmd *c, const struct start *
     return rc ? rc : find_exit_code(st, c, code, e);
 }
 
+static enum err_code write_exports(const struct serve_cmd *c, const struct spec *spec, struct err *e)
+{
+    struct buf said = {0};
+    enum err_code rc = exports_write(spec, c->start.results, clock_system.wall_ms(&clock_system), &said, e);
+
+    if (said.len)
+        fputs(said.data, stderr);
+    buf_free(&said);
+    return rc;
+}
+
 static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *link, int *code,
                                        struct err *e)
 {
@@ -136,6 +148,8 @@ static enum err_code prepare_and_serve(const struct serve_cmd *c, struct link *l
         rc = start_manifest(&c->start, spec, clock_system.wall_ms(&clock_system), &st, e);
     if (!rc) {
         rc = serve_sweep(c, &st, link, code, e);
+        if (!rc && !c->start.is_recorded && *code <= 1) /* `saegrid run` writes its exports itself */
+            rc = write_exports(c, spec, e);
         manifest_close(st.manifest);
     }
     spec_free(spec);

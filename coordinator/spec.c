@@ -7,6 +7,7 @@
 
 #include "common/fs.h"
 #include "common/sha256.h"
+#include "coordinator/exports.h"
 #include "coordinator/spec_internal.h"
 
 enum { ERRORS_SHOWN = 100 };
@@ -102,6 +103,14 @@ static const char *read_name(struct spec *s, const char *key, const char *otherw
     return text;
 }
 
+static bool is_format(const char *text)
+{
+    for (const char *const *f = exports_formats(); *f; f++)
+        if (strcmp(*f, text) == 0)
+            return true;
+    return false;
+}
+
 static void read_export(struct spec *s, const struct ynode *n, struct spec_export *out)
 {
     static const char *const keys[] = {"format", "stage", "path", NULL};
@@ -124,6 +133,9 @@ static void read_export(struct spec *s, const struct ynode *n, struct spec_expor
         else
             spec_error(s, v ? v : n, "exports", "%s: %s", keys[i], v ? "expected text" : "missing");
     }
+    if (out->format && !is_format(out->format))
+        spec_error(s, ytree_get(n, "format"), "exports", "%s: no such format%s", out->format,
+                   spec_hint(s, cfg_nearest(NULL, 0, exports_formats(), out->format)));
     if (out->stage && spec_find_stage(s, out->stage) < 0)
         spec_error(s, ytree_get(n, "stage"), "exports", "%s: no such stage%s", out->stage,
                    spec_hint(s, spec_nearest_stage(s, out->stage)));

@@ -24,6 +24,17 @@ expect 0 sg table stability -s phase4a_replication
 says 'random_mean +gaussian +untrained +shuffled'
 pass '4a: random, gaussian, untrained and shuffled stand beside the trained ones'
 
+expect 0 sg run "$sweeps/phase4a_random.yaml" -j 2 "${small[@]}"
+says "export: .*analysis/trained_vs_random_pwmcc.json"
+out=$SAEGRID_RESULTS/analysis
+is_json "$out/trained_vs_random_pwmcc.json"
+is_json "$out/manifest.json"
+same 'the recorded random baseline' "$(sed -n 's/ *"mean": //p' "$out/trained_vs_random_pwmcc.json" | tail -n 1 | cut -c 1-10)" 0.29882948
+same 'pairs as CSV' "$(wc -l <"$out/random_pairwise_pwmcc.csv")" 11
+same 'digests in manifest.json' "$(grep -o '"sha256": "[0-9a-f]*"' "$out/manifest.json" | cut -d '"' -f 4 | sort)" \
+    "$(sha256sum "$out"/*.csv "$out/trained_vs_random_pwmcc.json" | cut -d ' ' -f 1 | sort)"
+pass '4a: exported in the recorded layout'
+
 expect 0 sg run "$sweeps/phase4c_dynamics.yaml" -j 2 "${small[@]}" --set 'at=[0, 20]' --set checkpoints="'0,20'" \
     --set sae.d_sae=32 --set sae.k=4
 same 'stages of training' "$(sql "SELECT count(*) FROM stability WHERE sweep = 'phase4c_dynamics'")" 2
