@@ -73,7 +73,8 @@ struct query;
 struct table;
 enum { HYPO_BOOT = 2000, HYPO_BOOT_SEED = 17 };
 /* Of one sweep, or of all (NULL).  Left out: comparisons with a leaking base model, of fewer than
- * HYPO_STEPS_MIN steps, of checkpoints, and of fewer than three seeds. */
+ * HYPO_STEPS_MIN steps, of checkpoints or prefixes, of one source of
+ * randomness varied alone, and of fewer than three seeds. */
 #define HYPO_STEPS_MIN 3000
 MUST_CHECK enum err_code hypo_load(struct hypo_data *d, struct query *q, const char *sweep,
                                    struct err *e);

@@ -20,7 +20,13 @@
 static const char *const data_kinds[] = {"lm_train", "acts_extract", "data_make", NULL};
 static const char *const of_arch[] = {"arch", "k", "lr", "l1", "l1_form", "l1_warmup", "bandwidth", "theta", "jump_loss",
                                       "target_l0", "tanh_scale", "prefixes", "bias_rule", "bias_groups", "bias_high",
-                                      "bias_low", "bias_every", "bias_gamma", NULL};
+                                      "bias_low", "bias_every", "bias_gamma", "normalize", "jacobian", NULL};
+
+/* Comparisons in which seeds vary as a whole: not those of one source of randomness alone. */
+#define OF_WHOLE_SEEDS                                                                             \
+    " AND job NOT IN (SELECT lower(hex(j.digest)) FROM job j JOIN job_input i ON i.job = j.id AND i.name = 'saes'" \
+    " JOIN job m ON m.id = i.input GROUP BY j.id"                                                  \
+    " HAVING count(DISTINCT coalesce(json_extract(m.knobs, '$.seed'), 0)) < count(*))"
 
 static bool is_in(const char *const *list, const char *name)
 {
@@ -87,6 +93,9 @@ static bool is_wanted(const struct table *t, size_t row)
     double leak = number(t, row, "leak"), steps = number(t, row, "steps");
     double checkpoint = number(t, row, "checkpoint"), n = number(t, row, "n_seeds");
 
+    if (number(t, row, "prefix") > 0)
+        return false;
+
     return !(leak > LEAK_LIMIT) && steps >= HYPO_STEPS_MIN && !(checkpoint >= 0) && n >= 3 && n <= HYPO_SEEDS_MAX;
 }
 
@@ -141,7 +150,7 @@ static enum err_code load_conds(struct hypo_data *d, struct query *q, const char
     struct table t = {0}, pairs = {0};
     size_t at = 0;
     const char *last = "";
-    enum err_code rc = query_table(q, &t, e, "SELECT * FROM stability WHERE pwmcc_mean IS NOT NULL AND " OF_SWEEP
+    enum err_code rc = query_table(q, &t, e, "SELECT * FROM stability WHERE pwmcc_mean IS NOT NULL AND " OF_SWEEP OF_WHOLE_SEEDS
                                              " ORDER BY job, sweep, stage", "t", sweep);
 
     if (!rc)

@@ -4,7 +4,7 @@
 # shellcheck source=common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-for file in "$sweeps"/phase4*.yaml; do
+for file in "$sweeps"/phase4*.yaml "$sweeps/husai_replication.yaml"; do
     grep -q '^hypothesis:' "$file" || fail "$file states no hypothesis"
     grep -q '^expected:' "$file" || fail "$file states nothing expected"
     [ "$(sed -n 's/^sweep: //p' "$file")" = "$(basename "$file" .yaml)" ] || fail "$file: its sweep has another name"

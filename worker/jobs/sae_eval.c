@@ -44,6 +44,8 @@ static enum err_code eval_open(struct eval *v, const struct job *j, struct err *
         if (splice_open(&v->splice, j, &v->m, e))
             return err_wrap(e, "sae_eval");
         v->has_model = true;
+        v->splice.n = (size_t)((double)v->splice.task.n * c->data_share + 0.5);
+        v->splice.n = v->splice.n ? v->splice.n : 1;
     }
     return ERR_OK;
 }

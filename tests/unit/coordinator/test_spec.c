@@ -71,9 +71,10 @@ static const struct {
      "s.yaml:2:65: gate: on_miss: expected negative or fail\n"},
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, against: b}}}\n",
      "s.yaml:2:65: gate: against: there is no stage b (did you mean a?)\n"},
-    {"sweep: x\nexports: [{format: f, stage: b, path: ../p}]\nstages: {a: {kind: mock}}\n",
-     "s.yaml:2:30: exports: b: no such stage (did you mean a?)\n"
-     "s.yaml:2:39: exports: ../p: has to stay below the results folder\n"},
+    {"sweep: x\nexports: [{format: husai_phase4b, stage: b, path: ../p}]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:20: exports: husai_phase4b: no such format (did you mean husai_phase4a?)\n"
+     "s.yaml:2:42: exports: b: no such stage (did you mean a?)\n"
+     "s.yaml:2:51: exports: ../p: has to stay below the results folder\n"},
     {"sweep: x\ndefaults: {treads: 1}\nstages: {a: {kind: mock}}\n",
      "s.yaml:2:12: defaults: treads: no kind has a knob of that name (did you mean threads?)\n"},
     {"sweep: x\nparams: {size: 1}\nstages: {a: {kind: mock, tag: 'x${sze}'}}\n",
@@ -154,7 +155,7 @@ static void folders_and_absent_files_are_named(void **state)
 static void the_head_of_a_sweep_is_kept(void **state)
 {
     struct spec *s = sweep_load_with("sweep: x\ntitle: 'T: t'\nhypothesis: h\nexpected: e\n"
-                                     "exports: [{format: f, stage: a, path: d/p.json}]\n"
+                                     "exports: [{format: husai_phase4a, stage: a, path: d/p.json}]\n"
                                      "stages:\n"
                                      "  a: {kind: mock, gate: {metric: value, against: $b, max: 2, "
                                      "on_miss: fail}}\n"
@@ -170,7 +171,7 @@ static void the_head_of_a_sweep_is_kept(void **state)
     assert_string_equal(s->expected, "e");
     assert_int_equal(spec_n_exports(s), 1);
     spec_export(s, 0, &format, &stage, &path);
-    assert_string_equal(format, "f");
+    assert_string_equal(format, "husai_phase4a");
     assert_string_equal(stage, "a");
     assert_string_equal(path, "d/p.json");
     assert_string_equal(g->metric, "value");
