@@ -104,11 +104,11 @@ peers() {
     fi
 }
 
-# What a job of a second takes beyond its second, one after the other.
+# From the start of a job of a second to the start of the next, beyond the second.
 added() {
     results=$work/naps
     "$bin/saegrid" run "$work/naps.yaml" -j 1 --results "$results" --progress none >/dev/null
-    sql "SELECT printf('added to a job of 1 s: %.1f ms (%d in a row)', (max(ended_ms) - min(started_ms)) / 1.0 / count(*) - 1000, count(*)) FROM attempt"
+    sql "SELECT printf('added to a job of 1 s: %.1f ms (%d in a row)', (max(started_ms) - min(started_ms)) / (count(*) - 1.0) - 1000, count(*)) FROM attempt"
 }
 
 # Time from the command to the first grant, on a manifest that was left in the middle.
