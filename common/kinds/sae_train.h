@@ -62,6 +62,8 @@
     X(F64, lr, "3e-4", 0, 10, "1/step", "Adam step size")                                          \
     X(I64, warmup, "0", 0, 1000000, "steps", "linear warm-up")                                     \
     X(F64, decay, "0", 0, 1, "", "last share of the steps over which lr falls to 0")               \
+    X(ENUM, precision, "exact", 0, 0, "exact|bf16",                                                \
+      "of the encoder's product: float; or inputs rounded to bfloat16, in training and its own evaluation: half the product's time where the CPU has AVX512-BF16, slower elsewhere; what it costs: docs/speed-sae.md") \
     X(F64, beta1, "0.9", 0, 0.99999, "", "Adam beta 1")                                            \
     X(F64, beta2, "0.999", 0, 0.999999, "", "Adam beta 2")                                         \
     X(F64, clip, "0", 0, 1e9, "", "global gradient norm; 0 is none")                               \

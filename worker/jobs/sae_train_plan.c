@@ -77,6 +77,7 @@ static enum err_code config(struct train *t, struct err *e)
         .k = (size_t)c->k,
         .l1 = c->l1,
         .clip = c->clip,
+        .is_bf16 = !strcmp(c->precision, "bf16"),
         .is_aligned = c->aligned,
         .dead_rows = c->dead_rows,
         .n_ref = t->ref.f,

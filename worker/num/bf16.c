@@ -6,6 +6,9 @@
  */
 #include "worker/num/bf16.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "worker/num/avx512.h"
 
 enum {
@@ -30,6 +33,80 @@ size_t bf16_len(size_t f, size_t d)
 {
     return (f + WIDE - 1) / WIDE * WIDE * n_pairs(d) + ROWS * n_pairs(d) + ROWS * n_room(d);
 }
+
+/* --- anywhere: plain loops; rows of pairs one after another ----------------------------------- */
+
+static uint32_t round_one(real x)
+{
+    float f = (float)x;
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    return f != f ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+static float widen_one(uint32_t half)
+{
+    uint32_t bits = half << 16;
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static struct bf16_norm round_row_base(uint32_t *to, const real *x, size_t d)
+{
+    double all = 0, lost = 0;
+
+    memset(to, 0, n_pairs(d) * sizeof *to);
+    for (size_t c = 0; c < d; c++) {
+        uint32_t half = round_one(x[c]);
+        double off = (double)x[c] - (double)widen_one(half);
+
+        to[c / 2] |= half << (c % 2 ? 16 : 0);
+        all += (double)x[c] * (double)x[c];
+        lost += off * off;
+    }
+    return (struct bf16_norm){(real)(sqrt(all) * 1.001 + 1e-15), (real)(sqrt(lost) * 1.001 + 1e-15)};
+}
+
+static void pack_base(uint32_t *restrict p, struct bf16_norm *restrict norm, const real *restrict w,
+                      size_t f, size_t d)
+{
+    for (size_t j = 0; j < f; j++)
+        norm[j] = round_row_base(p + j * n_pairs(d), w + j * d, d);
+}
+
+ISA_CLONES static real dot_base(const uint32_t *restrict a, const uint32_t *restrict b, size_t n)
+{
+    real even = 0, odd = 0;
+
+#pragma omp simd reduction(+ : even, odd)
+    for (size_t i = 0; i < n; i++) {
+        union {
+            uint32_t u;
+            float f;
+        } a0 = {a[i] << 16}, b0 = {b[i] << 16}, a1 = {a[i] & 0xffff0000}, b1 = {b[i] & 0xffff0000};
+
+        even += (real)a0.f * (real)b0.f;
+        odd += (real)a1.f * (real)b1.f;
+    }
+    return even + odd;
+}
+
+static void mm_base(real *restrict z, struct bf16_norm *restrict norm, const real *restrict u,
+                    uint32_t *restrict p, size_t n, size_t f, size_t d)
+{
+    uint32_t *row = p + (f + WIDE - 1) / WIDE * WIDE * n_pairs(d);
+
+    for (size_t r = 0; r < n; r++) {
+        norm[r] = round_row_base(row, u + r * d, d);
+        for (size_t j = 0; j < f; j++)
+            z[r * f + j] = dot_base(row, p + j * n_pairs(d), n_pairs(d));
+    }
+}
+
+/* --- AVX512-BF16 ------------------------------------------------------------------------------ */
 
 #if HAS_AVX512
 #define BF16        __attribute__((target("avx512f,avx512bw,avx512bf16,popcnt")))
@@ -105,6 +182,10 @@ void bf16_pack(uint32_t *restrict p, struct bf16_norm *restrict norm, const real
     size_t n = n_pairs(d), room = n_room(d), wide = (f + WIDE - 1) / WIDE * WIDE;
     uint32_t *rows = p + wide * n + ROWS * n;
 
+    if (!bf16_is_there()) {
+        pack_base(p, norm, w, f, d);
+        return;
+    }
     for (size_t j = 0; j < wide; j += LANES) {
         for (size_t i = 0; i < LANES; i++)
             if (j + i < f)
@@ -225,6 +306,10 @@ void bf16_mm_nt(real *restrict z, struct bf16_norm *restrict norm, const real *r
     size_t n_p = n_pairs(d);
     uint32_t *t = p + (f + WIDE - 1) / WIDE * WIDE * n_p, *rows = t + ROWS * n_p;
 
+    if (!bf16_is_there()) {
+        mm_base(z, norm, u, p, n, f, d);
+        return;
+    }
     for (size_t r = 0; r < n; r += ROWS) {
         size_t n_r = n - r < ROWS ? n - r : ROWS;
 
@@ -242,12 +327,12 @@ bool bf16_is_there(void)
 void bf16_pack(uint32_t *restrict p, struct bf16_norm *restrict norm, const real *restrict w, size_t f,
                size_t d)
 {
-    (void)p, (void)norm, (void)w, (void)f, (void)d;
+    pack_base(p, norm, w, f, d);
 }
 
 void bf16_mm_nt(real *restrict z, struct bf16_norm *restrict norm, const real *restrict u,
                 uint32_t *restrict p, size_t n, size_t f, size_t d)
 {
-    (void)z, (void)norm, (void)u, (void)p, (void)n, (void)f, (void)d;
+    mm_base(z, norm, u, p, n, f, d);
 }
 #endif

@@ -15,7 +15,7 @@
 
 #include "worker/num/real.h"
 
-/* Whether this CPU multiplies bfloat16 (AVX512-BF16); without it the calls below must not be made. */
+/* Whether this CPU multiplies bfloat16 (AVX512-BF16); elsewhere plain loops do, slowly. */
 bool bf16_is_there(void);
 
 /* Upper bounds of a row's length and of the length of its rounding error. */

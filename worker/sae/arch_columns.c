@@ -98,12 +98,26 @@ static double least_kept(const struct sae_work *w)
     return isfinite(least) ? least : 0;
 }
 
+/* z [f,n], without bias. */
+static void product(const struct sae *s, struct sae_work *w)
+{
+    const struct sae_cfg *c = &s->cfg;
+    const real *encoder = s->p[SAE_ENCODER].data;
+
+    if (!c->is_bf16) {
+        mm_nt(w->z, encoder, w->u, c->f, w->n, c->d, 1, 0);
+        return;
+    }
+    bf16_pack(w->brief.pairs, w->brief.norm, w->u, w->n, c->d);
+    bf16_mm_nt(w->z, w->brief.row, encoder, w->brief.pairs, c->f, w->n, c->d);
+}
+
 bool columns_encode(const struct sae *s, struct sae_work *w)
 {
     const struct sae_cfg *c = &s->cfg;
     struct pick pick = {0};
 
-    mm_nt(w->z, s->p[SAE_ENCODER].data, w->u, c->f, w->n, c->d, 1, 0);
+    product(s, w);
     for (size_t f = 0; f < c->f; f++)
         if (!column_add(w->z + f * w->n, s->p[SAE_B_ENC].data[f], w->n))
             return false;

@@ -22,7 +22,7 @@ enum {
 struct pass {
     const struct sae *s;
     struct sae_work *w;
-    bool is_brief, is_packed; /* the shortlist is in use; the encoder is laid out in float */
+    bool is_brief, is_packed; /* the shortlist is in use; the encoder is laid out for product() */
     size_t n_missed;
 };
 
@@ -41,7 +41,15 @@ static void product(struct pass *p, real *z, const real *u, size_t n)
 {
     const struct sae_cfg *c = &p->s->cfg;
     const real *encoder = p->s->p[SAE_ENCODER].data;
+    struct shortlist *b = &p->w->brief;
 
+    if (c->is_bf16) {
+        if (!p->is_packed)
+            bf16_pack(b->pairs, b->norm, encoder, c->f, c->d);
+        p->is_packed = true;
+        bf16_mm_nt(z, b->row, u, b->pairs, n, c->f, c->d);
+        return;
+    }
     if (!p->is_packed)
         panel_pack(p->w->panel, encoder, c->f, c->d);
     p->is_packed = true;

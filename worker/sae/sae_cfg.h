@@ -59,6 +59,7 @@ struct sae_cfg {
     enum sae_l1_form l1_form;
     enum sae_norm norm;      /* renorm: unit d_f after a step; project: and no radial gradient */
     bool is_tied;            /* at init: encoder = decoder */
+    bool is_bf16;            /* the encoder's product rounds its inputs to bfloat16 */
     bool is_aligned;         /* w_f . d_f = 1, kept by projection */
     int64_t dead_rows;       /* a feature that was silent for so many rows is dead */
     struct sae_aux aux;

@@ -45,10 +45,22 @@ static void take_lists(struct sae_work *w, const struct sae_cfg *cfg, struct tak
     TAKE(w->topk.cand, has_lists ? (is_rows ? cfg->f : long_side) + TOPK_SLACK : 0);
 }
 
+/* The product in bfloat16 itself: rows of u meet the encoder, or features a layout of u. */
+static void take_bf16(struct sae_work *w, const struct sae_cfg *cfg, struct taker *t)
+{
+    bool is_rows = cfg->arch->select == SAE_SELECT_ROW;
+    size_t packed = is_rows ? cfg->f : w->n_max;
+
+    TAKE(w->brief.pairs, bf16_len(packed, cfg->d));
+    TAKE(w->brief.norm, packed);
+    TAKE(w->brief.row, is_rows ? w->n_tile : cfg->f);
+}
+
 static void take_brief(struct sae_work *w, const struct sae_cfg *cfg, struct taker *t)
 {
     struct shortlist *b = &w->brief;
-    bool is_there = cfg->arch->select == SAE_SELECT_ROW && shortlist_is_there(cfg->f, cfg->d, cfg->k);
+    bool is_there = cfg->arch->select == SAE_SELECT_ROW && !cfg->is_bf16 &&
+                    shortlist_is_there(cfg->f, cfg->d, cfg->k);
     size_t f = is_there ? cfg->f : 0;
 
     w->has_brief = is_there;
@@ -112,7 +124,10 @@ static void lay_out(struct sae_work *w, const struct sae_cfg *cfg, struct taker 
     TAKE(w->peak, cfg->f);
     TAKE(w->db_dec, most(cfg->d, sae_out(cfg)));
     take_lists(w, cfg, t);
-    take_brief(w, cfg, t);
+    if (cfg->is_bf16)
+        take_bf16(w, cfg, t);
+    else
+        take_brief(w, cfg, t);
     take_parts(w, cfg, t);
 }
 

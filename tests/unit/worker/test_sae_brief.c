@@ -34,7 +34,6 @@ static void train(struct trained *t, struct sae_cfg cfg, bool has_brief)
     sae_work_new(&t->w, &cfg, N, &t->arena);
     assert_int_equal(t->arena.peak, t->arena.size);
     sae_init(&t->s, SEED, NULL);
-    assert_true(t->w.has_brief);
     t->w.has_brief = t->w.has_brief && has_brief;
     for (size_t s = 0; s < STEPS; s++)
         assert_null(sae_step(&t->s, &t->w, x[s], s % 3 ? N : N - 7, 1e-3));
@@ -114,12 +113,35 @@ static void rows_that_are_not_proven_fall_back(void **state)
     arena_close(&t.arena);
 }
 
+/* precision bf16: another product, nearly the same training; row selection and thresholds alike. */
+static void a_product_in_bfloat16_trains_nearly_as_well(void **state)
+{
+    static const char *const archs[] = {"topk", "batchtopk", "relu_bricken"};
+    static struct trained exact, coarse;
+
+    (void)state;
+    fill(0);
+    for (size_t i = 0; i < ARRAY_LEN(archs); i++) {
+        struct sae_cfg cfg = config(archs[i]);
+
+        train(&exact, cfg, true);
+        cfg.is_bf16 = true;
+        train(&coarse, cfg, true);
+        double off = fabs(coarse.w.loss / exact.w.loss - 1);
+        if (!(off > 0 && off < 0.02))
+            fail_msg("%s: losses %g and %g", archs[i], coarse.w.loss, exact.w.loss);
+        arena_close(&exact.arena);
+        arena_close(&coarse.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_gives_the_same_bits),
         cmocka_unit_test(auxk_sees_the_same_dead_features),
         cmocka_unit_test(rows_that_are_not_proven_fall_back),
+        cmocka_unit_test(a_product_in_bfloat16_trains_nearly_as_well),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
