@@ -55,6 +55,14 @@ same 'steering by 1 changes nothing, by 2 something' "$(sql "SELECT count(*) FRO
 same 'a gap for each seed' "$(sql "SELECT count(*) FROM series WHERE name = 'causal_gap'")" 6
 pass 'H4: matched features against others of equal mass, ablated and steered'
 
+expect 0 sg run "$sweeps/phase4_adaptive.yaml" -j 2 "${small[@]}" --set 'k=[2, 8]' --set steps=100 --set 'fresh=[5, 6]'
+pick=$(sql "SELECT k_pick FROM runs WHERE kind = 'sae_pick'")
+same 'the smallest k whose interval reaches the best lower bound' "$pick" "$(sql "WITH c AS (SELECT l0_mean, delta_lcb,
+    ci_high - random_ci_low AS ucb FROM runs WHERE stage = 'scanned') SELECT round(min(l0_mean)) FROM c
+    WHERE ucb >= (SELECT max(delta_lcb) FROM c)")"
+same 'SAEs at the k picked' "$(sql "SELECT count(*) FROM runs WHERE stage = 'chosen' AND l0 BETWEEN $pick - 0.5 AND $pick + 0.5")" 2
+pass 'adaptive L0: a k picked by rule, and fresh seeds trained there'
+
 cat > slices.yaml <<'SPEC'
 sweep: slices
 stages:
