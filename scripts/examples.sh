@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# examples.sh - makes results/examples/ again: two small sweeps, their tables and reports; no weights.
+#
+#   scripts/examples.sh        needs build/release; a minute on two cores
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+saegrid=$root/build/release/bin/saegrid
+export SAEGRID_RESULTS=$root/results
+out=$root/results/examples
+mkdir -p "$out"
+cd "$root"
+
+for sweep in quickstart organism; do
+    "$saegrid" run "sweeps/$sweep.yaml" -j 2
+    "$saegrid" report "$sweep" -o "$out/$sweep.html"
+    for table in stability pareto; do
+        "$saegrid" table "$table" --sweep "$sweep" --csv --all >"$out/${sweep}_$table.csv"
+    done
+    "$saegrid" table stability --sweep "$sweep" --md >"$out/${sweep}_stability.md"
+    "$saegrid" table stability --sweep "$sweep" --latex \
+        --columns k,steps,n_seeds,pwmcc_mean,seed_ci_low,seed_ci_high,random_mean,ratio,ev_mean >"$out/${sweep}_stability.tex"
+    "$saegrid" table summary --sweep "$sweep" --where "stage = 'sae'" --csv \
+        --columns k,steps,metric,n,mean,std,ci_low,ci_high >"$out/${sweep}_summary.csv"
+done
