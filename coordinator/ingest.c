@@ -149,7 +149,7 @@ enum err_code ingest_open(struct ingest *in, const char *dir, const char *job_he
     if (!rc)
         rc = check_result(in, job_hex, e);
     if (rc) {
-        if (rc != ERR_NOMEM)
+        if (rc != ERR_NOMEM && rc != ERR_IO && rc != ERR_NO_SPACE) /* those pass: the folder may be whole */
             rc = e ? (e->code = ERR_CORRUPT) : ERR_CORRUPT;
         err_wrap(e, "%s", path.data);
         ingest_close(in);

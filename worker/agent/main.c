@@ -183,6 +183,19 @@ static int version(void)
     return 0;
 }
 
+/* Runners inherit a limit of CPU time.  Where soft and hard are one, as `ulimit -t` makes them, the kernel
+ * kills without a word; a soft limit a second earlier says SIGXCPU, which has a class. */
+static void leave_room_for_sigxcpu(void)
+{
+    struct rlimit cpu;
+
+    if (getrlimit(RLIMIT_CPU, &cpu) || cpu.rlim_max == RLIM_INFINITY || cpu.rlim_cur < cpu.rlim_max ||
+        cpu.rlim_max < 2)
+        return;
+    cpu.rlim_cur = cpu.rlim_max - 1;
+    setrlimit(RLIMIT_CPU, &cpu);
+}
+
 int main(int argc, char **argv)
 {
     const char *results = getenv("SAEGRID_RESULTS");
@@ -203,6 +216,7 @@ int main(int argc, char **argv)
     }
     log_level_from_env();
     setrlimit(RLIMIT_CORE, &no_core); /* inherited by the runners */
+    leave_room_for_sigxcpu();
     if (pipe2(wake_fd, O_CLOEXEC | O_NONBLOCK)) {
         fprintf(stderr, "saegrid-agent: pipe: %s\n", strerror(errno));
         return err_exit_code(ERR_IO);

@@ -18,6 +18,9 @@ static enum err_class class_of_exit(int code)
 static enum err_class class_of_signal(int sig)
 {
     switch (sig) {
+    case SIGXCPU: /* limits of the shell or the batch system: the next attempt would meet them too */
+    case SIGXFSZ:
+        return ERR_CLASS_CONFIG;
     case SIGSEGV:
     case SIGABRT:
     case SIGBUS:
@@ -53,11 +56,14 @@ void outcome_message(struct buf *out, const struct proc_end *end, enum outcome_c
                      const char *error_text, const char *last_line)
 {
     if (cause == CAUSE_TIMEOUT)
-        buf_str(out, "over its time limit");
+        buf_str(out, "over its time limit; a larger `timeout` goes on from its checkpoint");
     else if (cause == CAUSE_MEMORY)
-        buf_str(out, "over its memory limit");
+        buf_str(out, "over its memory limit; raise `memory`");
     else if (cause == CAUSE_OOM && end->signal == SIGKILL)
-        buf_str(out, "killed: the machine was out of memory");
+        buf_str(out, "killed: the machine was out of memory; give it fewer agents (-j), or more memory");
+    else if (end->signal == SIGXCPU || end->signal == SIGXFSZ)
+        buf_fmt(out, "over the limit of %s of the shell or batch system (ulimit -%c); raise it, then saegrid requeue",
+                end->signal == SIGXCPU ? "CPU time" : "file size", end->signal == SIGXCPU ? 't' : 'f');
     else if (end->signal)
         buf_fmt(out, "signal %d (%s)", end->signal, strsignal(end->signal));
     else if (end->exit_code)

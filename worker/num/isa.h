@@ -8,6 +8,11 @@
 #pragma once
 #include <stdbool.h>
 
+#if defined(__clang__) && defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang's way to say it */
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define ISA_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #define ISA_HAS_CLONES 1

@@ -203,6 +203,10 @@ static enum err_code attempt(const struct frame_opts *o, const char *dir, struct
         rc = run(j, e);
     if (!rc)
         rc = finish(j, o->leaves_sync, e);
+    if (rc == ERR_NOT_FOUND && j->priv->path_err.code) { /* a folder that could not be made: not our config */
+        *e = j->priv->path_err;
+        rc = e->code;
+    }
     if (rc)
         rc = err_wrap(e, "job %s", j->run_id);
     crash_job(NULL);

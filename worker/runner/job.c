@@ -202,9 +202,8 @@ const char *job_path(struct job *j, const char *relative)
     buf_fmt(b, "%s/%s", j->dir, relative);
     char *slash = strrchr(b->data, '/');
     *slash = '\0';
-    if (!fs_is_dir(b->data) && fs_mkdirs(b->data, &e)) {
-        /* whoever opens the file reports it with its own context */
-    }
+    if (!fs_is_dir(b->data) && fs_mkdirs(b->data, &e) && !j->priv->path_err.code)
+        j->priv->path_err = e; /* whoever opens the file finds only that it is not there */
     *slash = '/';
     return b->data;
 }

@@ -57,6 +57,7 @@ struct job_private {
     struct job_figure *figures;
     size_t n_figures, cap_figures;
     struct buf summary, path;
+    struct err path_err; /* of the first folder that could not be made */
     char *verdict, *message, *series_unit;
 
     struct progress progress;

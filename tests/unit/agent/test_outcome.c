@@ -46,6 +46,8 @@ static void test_ends_become_classes(void **state)
         {-1, SIGKILL, CAUSE_OOM, false, ERR_CLASS_INFRA, true},
         {-1, SIGKILL, CAUSE_STOPPED, false, ERR_CLASS_EXTERNAL, false},
         {-1, SIGTERM, CAUSE_NONE, false, ERR_CLASS_EXTERNAL, false},
+        {-1, SIGXCPU, CAUSE_NONE, false, ERR_CLASS_CONFIG, false},
+        {-1, SIGXFSZ, CAUSE_NONE, false, ERR_CLASS_CONFIG, false},
     };
 
     (void)state;
@@ -68,6 +70,9 @@ static void test_the_message_prefers_error_json_to_the_log(void **state)
     buf_reset(&b);
     outcome_message(&b, &end, CAUSE_NONE, NULL, "last line");
     assert_string_equal(b.data, "exit code 65: last line");
+    buf_reset(&b);
+    outcome_message(&b, &(struct proc_end){.exit_code = -1, .signal = SIGXCPU}, CAUSE_NONE, NULL, NULL);
+    assert_non_null(strstr(b.data, "ulimit -t"));
     buf_free(&b);
 }
 

@@ -216,7 +216,7 @@ enum { N_FOLDERS = 5 };
 
 static void make_folders(struct place *p, char **tmp, char **final, size_t n)
 {
-    char name[16];
+    char name[40];
     struct err e;
 
     for (size_t i = 0; i < n; i++) {
