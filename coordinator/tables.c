@@ -21,6 +21,8 @@ static const struct {
     {"summary", "summary", BY_SWEEP},
     {"stability", "stability", BY_SWEEP},
     {"pareto", "pareto", BY_SWEEP},
+    {"perplexity", "perplexity", BY_SWEEP},
+    {"structure", "structure", BY_SWEEP},
     {"metrics", "metrics", BY_SWEEP},
     {"series", "series", BY_JOB},
     {"pairs", "pairs", BY_JOB},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/kinds/kind.h"
+#include "coordinator/views_cpt.h"
 
 enum { KNOBS_MAX = 512 };
 
@@ -259,7 +260,8 @@ static void small_views(struct buf *out)
 void views_sql(struct buf *out)
 {
     static const char *const names[] = {"runs",    "summary", "stability", "pareto",
-                                        "metrics", "series",  "pairs",     "failures"};
+                                        "metrics", "series",  "pairs",     "failures",
+                                        "perplexity", "structure"};
 
     for (size_t i = ARRAY_LEN(names); i-- > 0;)
         buf_fmt(out, "DROP VIEW IF EXISTS %s;\n", names[i]);
@@ -268,4 +270,5 @@ void views_sql(struct buf *out)
     view_pareto(out);
     view_summary(out);
     small_views(out);
+    views_cpt_sql(out);
 }

@@ -264,7 +264,8 @@ static void test_the_queries_of_the_manual_run(void **state)
 /* The manual names every view's own columns. */
 static void test_the_manual_names_every_column(void **state)
 {
-    static const char *const views[] = {"stability", "pareto", "pairs", "series", "metrics", "failures"};
+    static const char *const views[] = {"stability", "pareto", "pairs", "series", "metrics", "failures",
+                                        "perplexity", "structure"};
     const char *source = getenv("SAEGRID_SOURCE"), *knobs[512];
     size_t n_knobs = views_knobs(knobs, 512);
     struct buf path = {0}, text = {0}, sql = {0};

@@ -1,0 +1,126 @@
+/* test_views_cpt.c - the views of continued pretraining, and the gates of its tax from both sides. */
+#include "mf.h"
+
+#include "coordinator/manifest_query.h"
+#include "coordinator/table.h"
+
+enum { CORPUS, BASE, CPT, EVAL, TAX, ACTS, SAE };
+static const struct mf_stage stages[] = {
+    [CORPUS] = {"corpus", "data_make", {0}},
+    [BASE] = {"base", "lm_pretrain", {0}},
+    [CPT] = {"cpt", "lm_cpt", {0}},
+    [EVAL] = {"eval", "lm_eval", {0}},
+    [TAX] = {"tax", "lm_compare", {.metric = "ppl_increase_pct", .has_max = true, .max = 2}},
+    [ACTS] = {"acts", "acts_extract", {0}},
+    [SAE] = {"sae", "sae_train", {0}},
+};
+#define FROM(a, b) .n_inputs = 2, .inputs = {{.name = "model", .job = a}, {.name = "data", .job = b}}
+#define CPT_OF(knob_text) {.stage = CPT, .knobs = "{" knob_text "}", FROM(1, 0)}
+#define EVAL_OF(model) {.stage = EVAL, .knobs = "{\"window\":64}", .context = "{\"m\":" #model "}", FROM(model, 0)}
+#define ACTS_OF(model) {.stage = ACTS, .knobs = "{}", .context = "{\"m\":" #model "}", FROM(model, 0)}
+#define SAE_OF(acts, seed) {.stage = SAE, .knobs = "{\"k\":8,\"seed\":" #seed "}", .context = "{\"m\":" #acts "}", \
+    .n_inputs = 1, .inputs = {{.name = "acts", .job = acts}}}
+#define TAX_OF(arm, control) {.stage = TAX, .knobs = "{\"label\":\"" #arm "\"}", .n_inputs = 2, \
+    .inputs = {{.name = "evals", .job = arm}, {.name = "control", .job = control}}}
+static const struct mf_job jobs[] = {
+    /* 0 */ {.stage = CORPUS, .knobs = "{}"},
+    /* 1 */ {.stage = BASE, .knobs = "{}", .n_inputs = 1, .inputs = {{.name = "data", .job = 0}}},
+    /* 2 */ CPT_OF("\"arm\":\"control\""),
+    /* 3 */ CPT_OF("\"arm\":\"control\",\"seed\":1"),
+    /* 4 */ CPT_OF("\"lambda\":0.1"),                /* saeception, seed 0: both by default */
+    /* 5 */ CPT_OF("\"lambda\":0.1,\"seed\":1"),
+    /* 6 */ CPT_OF("\"arm\":\"random\",\"lr\":0.5"), /* another step size: no control of its own */
+    /* 7 */ EVAL_OF(1), EVAL_OF(2), EVAL_OF(3), EVAL_OF(4), EVAL_OF(5), EVAL_OF(6),
+    /* 13 */ TAX_OF(10, 8), TAX_OF(11, 9),
+    /* 15 */ ACTS_OF(2), ACTS_OF(3), ACTS_OF(4), ACTS_OF(5),
+    /* 19 */ SAE_OF(15, 0), SAE_OF(16, 1), SAE_OF(17, 0), SAE_OF(18, 1),
+};
+
+static void fill(const char *results)
+{
+    static const char *const done[] = {
+        [7] = "\"ppl\":200", [8] = "\"ppl\":100", [9] = "\"ppl\":50", [10] = "\"ppl\":101.9", [11] = "\"ppl\":51", [12] = "\"ppl\":150",
+        [13] = "\"ppl_increase_pct\":1.9", [14] = "\"ppl_increase_pct\":2.1",
+        [19] = "\"l0\":8,\"dead_pct\":1,\"ev\":0.75,\"steps_to_90\":100", [20] = "\"l0\":10,\"dead_pct\":3,\"ev\":0.25,\"steps_to_90\":200",
+        [21] = "\"l0\":6,\"dead_pct\":1,\"ev\":0.75,\"steps_to_90\":50", [22] = "\"l0\":7,\"dead_pct\":2,\"ev\":0.75,\"steps_to_90\":100"};
+    struct spec s = mf_spec("cpt", 7, 1);
+    struct manifest *m;
+    struct err e = {0};
+
+    mf.stages = stages;
+    mf.jobs = jobs;
+    mf.n_jobs = sizeof jobs / sizeof *jobs;
+    MF_OK(manifest_open(results, 0, &m, &e));
+    mf_add(m, &s, NULL);
+    for (int i = 0; i < mf.n_jobs; i++) {
+        const char *metrics = (size_t)i < sizeof done / sizeof *done && done[i] ? done[i] : "";
+        char body[256];
+
+        snprintf(body, sizeof body, "\"verdict\":null,\"metrics\":{%s}", metrics);
+        MF_OK(mf_finish_folder(results, m, i + 1, body, &e));
+    }
+    manifest_close(m);
+}
+
+static void expect_csv(const char *results, const char *sql, const char *want)
+{
+    struct table t = {0};
+    struct buf b = {0};
+    struct query *q;
+    struct err e = {0};
+
+    MF_OK(query_open(results, &q, &e));
+    if (query_table(q, &t, &e, sql, ""))
+        fail_msg("%s: %s", sql, e.text);
+    query_close(q);
+    table_print(&t, TABLE_CSV, false, &b);
+    assert_string_equal(b.data, want);
+    buf_free(&b);
+    table_free(&t);
+}
+
+static void an_arm_stands_beside_its_own_control_and_the_base(void **state)
+{
+    fill(*state);
+    expect_csv(*state,
+               "SELECT arm, seed, lambda, split, ppl, round(change_base_pct, 9) AS base, round(change_control_pct, 9) AS control,"
+               " verdict FROM perplexity ORDER BY arm, seed",
+               "arm,seed,lambda,split,ppl,base,control,verdict\n"
+               "baseline,,,valid,200,,,\n"
+               "control,0,,valid,100,-50,0,\n"
+               "control,1,,valid,50,-75,0,\n"
+               "random,0,0.01,valid,150,-25,,\n"
+               "saeception,0,0.1,valid,101.9,-49.05,1.9,pass\n"
+               "saeception,1,0.1,valid,51,-74.5,2,negative\n");
+    expect_csv(*state, "SELECT arm, random_target FROM perplexity WHERE random_target IS NOT NULL",
+               "arm,random_target\nrandom,norm_matched\n");
+}
+
+static void the_gate_of_the_tax_lies_between_its_two_sides(void **state)
+{
+    fill(*state);
+    expect_csv(*state, "SELECT ppl_increase_pct AS tax, verdict FROM runs WHERE stage = 'tax' ORDER BY 1",
+               "tax,verdict\n1.9,pass\n2.1,negative\n");
+}
+
+static void structure_is_folded_over_seeds_and_set_against_the_control(void **state)
+{
+    fill(*state);
+    expect_csv(*state,
+               "SELECT arm, seeds, l0, dead_pct, ev, steps_to_90, d_l0, d_dead_pct, d_ev, d_steps_to_90 FROM structure ORDER BY arm",
+               "arm,seeds,l0,dead_pct,ev,steps_to_90,d_l0,d_dead_pct,d_ev,d_steps_to_90\n"
+               "control,2,9,2,0.5,150,0,0,0,0\n"
+               "saeception,2,6.5,1.5,0.75,75,-2.5,-0.5,0.25,-75\n");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, mf_setup, mf_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_arm_stands_beside_its_own_control_and_the_base),
+        TEST(the_gate_of_the_tax_lies_between_its_two_sides),
+        TEST(structure_is_folded_over_seeds_and_set_against_the_control),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
