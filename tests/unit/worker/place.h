@@ -83,7 +83,7 @@ static UNUSED void put_job(const struct place *p, const char *id, int epoch,
 
 static UNUSED enum err_code run(const struct place *p, struct fake_time *t, struct err *e)
 {
-    struct frame_opts o = {p->tmp, &t->clock, &t->stop, -1};
+    struct frame_opts o = {.dir = p->tmp, .clock = &t->clock, .stop = &t->stop, .progress_fd = -1};
 
     e->text[0] = '\0';
     return frame_run(&o, e);
