@@ -38,11 +38,24 @@ stop() {
 }
 trap stop EXIT
 
+# wait_for COMMAND...: as long as the daemons live; a busy machine takes its time
+wait_for() {
+    local end=$((SECONDS + 180)) pid
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        for pid in "${daemons[@]}"; do
+            kill -0 "$pid" 2>/dev/null || return 1
+        done
+        sleep 0.2
+    done
+}
+is_idle() { [ "$(sinfo -h -o %T 2>/dev/null)" = idle ]; }
+
 chmod 755 "$dir"
 mkdir -m 755 "$dir/state" "$dir/spool" "$dir/munge"
 dd if=/dev/urandom of="$dir/munge/key" bs=1024 count=1 status=none
 chmod 400 "$dir/munge/key"
-port=$((20000 + $$ % 20000))
+port=$((10000 + $$ % 20000)) # below those that the system gives to others
 cpus=$(nproc)
 node=$(hostname -s)
 cat >"$dir/slurm.conf" <<CONF
@@ -78,15 +91,15 @@ munged --force --foreground --key-file="$dir/munge/key" --socket="$dir/munge/soc
     --pid-file="$dir/munge/pid" --log-file="$dir/munge/log" --seed-file="$dir/munge/seed" \
     >"$dir/munged.out" 2>&1 &
 daemons+=($!)
-slurmctld -D -c >"$dir/slurmctld.out" 2>&1 &
-daemons+=($!)
-slurmd -D -N "$node" >"$dir/slurmd.out" 2>&1 &
-daemons+=($!)
-for _ in $(seq 100); do
-    [ "$(sinfo -h -o %T 2>/dev/null)" = idle ] && break
-    sleep 0.2
-done
-if [ "$(sinfo -h -o %T 2>/dev/null)" != idle ]; then
+is_up=
+if wait_for test -S "$dir/munge/socket"; then
+    slurmctld -D -c >"$dir/slurmctld.out" 2>&1 &
+    daemons+=($!)
+    slurmd -D -N "$node" >"$dir/slurmd.out" 2>&1 &
+    daemons+=($!)
+    ! wait_for is_idle || is_up=1
+fi
+if [ -z "$is_up" ]; then
     echo 'try-slurm.sh: the node did not come up:' >&2
     tail -n 5 "$dir"/*.out "$dir"/*.log >&2 || true
     exit 69

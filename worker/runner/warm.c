@@ -30,6 +30,7 @@ struct warm {
     int fd;                 /* the socket */
     warm_run_fn *run;
     char *program;
+    struct buf env;         /* the strings of environ, out of the title's way */
     char *title;            /* where ps reads our command line, */
     size_t room;            /* and how much fits there */
     char order[RUN_ORDER_MAX];
@@ -42,6 +43,7 @@ static void title_open(struct warm *w, char **argv)
 {
     extern char **environ;
     char *end = argv[0];
+    size_t at = 0;
 
     w->program = text_copy(argv[0]);
     w->title = argv[0];
@@ -49,8 +51,10 @@ static void title_open(struct warm *w, char **argv)
         end = *v == end ? *v + strlen(*v) + 1 : end;
     for (char **v = environ; *v; v++) {
         end = *v == end ? *v + strlen(*v) + 1 : end;
-        *v = text_copy(*v);
+        buf_add(&w->env, *v, strlen(*v) + 1);
     }
+    for (char **v = environ; *v; v++, at += strlen(w->env.data + at) + 1)
+        *v = w->env.data + at;
     w->room = (size_t)(end - argv[0]);
 }
 
