@@ -14,6 +14,7 @@
     X(I64, d_model, "256", 2, 1 << 16, "dims", "residual stream")                                  \
     X(I64, n_heads, "4", 1, 4096, "heads", "attention heads; divides d_model")                     \
     X(I64, d_mlp, "0", 0, 1 << 18, "dims", "hidden width of the MLP; 0: 4 d_model")                \
+    X(I64, n_vocab, "0", 0, 1 << 24, "ids", "rows of the embedding, at least the data's ids; 0: as many. Pythia has 50304") \
     X(F64, rotary_pct, "0.25", 0, 1, "", "share of a head's dims that turn with the position")     \
     X(F64, rotary_base, "10000", 1, 1e9, "", "base of the rotary frequencies")                     \
     X(BOOL, parallel, "true", 0, 0, "", "attention and MLP read the same stream, as Pythia")       \

@@ -49,6 +49,18 @@ static void plan_steps(struct neox_trainer *t)
                               .n_steps = t->n_steps};
 }
 
+/* A table with more rows than there are ids is fine: Pythia's is such a one. */
+static enum err_code check_vocab(const struct neox_trainer *t, struct err *e)
+{
+    const size_t asked = (size_t)t->cfg.n_vocab, rows = t->m.cfg.n_vocab, ids = t->train.t.n_vocab;
+
+    if (asked && asked != rows)
+        return err_set(e, ERR_INVALID, "n_vocab: %zu, but the model that it goes on from has %zu", asked, rows);
+    if (asked && asked < ids)
+        return err_set(e, ERR_INVALID, "n_vocab: %zu is less than the %zu ids of the data", asked, ids);
+    return ERR_OK;
+}
+
 enum err_code neox_trainer_open(struct neox_trainer *t, const struct lm_pretrain_cfg *k,
                                 const char *data_dir, const struct neox_cfg *base, int threads,
                                 struct err *e)
@@ -63,8 +75,8 @@ enum err_code neox_trainer_open(struct neox_trainer *t, const struct lm_pretrain
     if (base)
         t->m.cfg = *base;
     else
-        neox_trainer_shape(&t->m.cfg, k, t->train.t.n_vocab);
-    if (neox_cfg_check(&t->m.cfg, e)) {
+        neox_trainer_shape(&t->m.cfg, k, k->n_vocab ? (size_t)k->n_vocab : t->train.t.n_vocab);
+    if (check_vocab(t, e) || neox_cfg_check(&t->m.cfg, e)) {
         neox_trainer_close(t);
         return e->code;
     }

@@ -160,6 +160,24 @@ static void micro_batches_and_lines_work_alike(void **state)
         fail_msg("validation loss %.3f", metric("on-lines", "nll"));
 }
 
+/* Rows that no id reads are trained with the others, as Pythia's are. */
+static void the_vocabulary_may_be_wider_than_the_data(void **state)
+{
+    const char *wide = RUN ", \"epochs\": 6, \"n_vocab\": 64", *narrow = RUN ", \"n_vocab\": 3";
+    struct err e;
+
+    (void)state;
+    assert_ok(run("wide", "lm_pretrain", wide, (struct inputs){NULL, "tok"}, NULL, &e), e);
+    assert_ok(run("usual", "lm_pretrain", RUN ", \"epochs\": 6", (struct inputs){NULL, "tok"}, NULL, &e), e);
+    assert_near(metric("wide", "n_params") - metric("usual", "n_params"), 2 * 16 * (64 - VOCAB), 0);
+    if (!(metric("wide", "nll") < 1.2))
+        fail_msg("validation loss %.3f", metric("wide", "nll"));
+    assert_fails(run("narrow", "lm_pretrain", narrow, (struct inputs){NULL, "tok"}, NULL, &e), ERR_INVALID, e,
+                 "n_vocab: 3 is less than the");
+    assert_fails(run("other", "lm_pretrain", RUN ", \"n_vocab\": 65", (struct inputs){"wide", "tok"}, NULL, &e),
+                 ERR_INVALID, e, "has 64");
+}
+
 /* Another schedule from where one ended; the shape is the model's. */
 static void training_goes_on_from_a_model(void **state)
 {
@@ -373,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_learns_and_is_repeatable),
         cmocka_unit_test(micro_batches_and_lines_work_alike),
+        cmocka_unit_test(the_vocabulary_may_be_wider_than_the_data),
         cmocka_unit_test(training_goes_on_from_a_model),
         cmocka_unit_test(stopping_changes_no_bit),
         cmocka_unit_test(import_keeps_the_weights),
