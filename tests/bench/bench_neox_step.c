@@ -4,7 +4,7 @@
  *
  * A step is forward, backward, clipping and AdamW over one sequence.  GFLOP/s count its matrix
  * products; the yardstick is an sgemm of the MLP's shape on as many rows and threads, alternating with the
- * steps in one process.  With arguments: one line for tests/bench/compare_neox_torch.sh.
+ * steps in one process.  With arguments: one line for compare_neox_torch.sh.
  */
 #include <stdio.h>
 #include <stdlib.h>

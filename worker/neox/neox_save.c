@@ -25,16 +25,27 @@ static enum err_code convert(void *out, const real *x, const struct param *p, en
     return ERR_OK;
 }
 
+/* The file takes the weights as they lie: a copy would be memory that no plan names. */
+static bool is_as_held(enum st_dtype dtype)
+{
+    return dtype == ST_F32 && sizeof(real) == sizeof(float);
+}
+
 static enum err_code fill(struct st_tensor *t, char *at, const struct neox *m, const real *weights,
                           enum st_dtype dtype, struct err *e)
 {
     for (size_t i = 0; i < m->n_params; i++) {
         const struct param *p = &m->param[i];
+        const real *x = weights + (p->data - m->flat[0]);
 
         t[i] = (struct st_tensor){.name = p->name, .dtype = dtype, .n_dims = p->n_dims, .data = at};
         for (int k = 0; k < p->n_dims; k++)
             t[i].shape[k] = p->shape[k];
-        if (convert(at, weights + (p->data - m->flat[0]), p, dtype, e))
+        if (is_as_held(dtype)) {
+            t[i].data = x;
+            continue;
+        }
+        if (convert(at, x, p, dtype, e))
             return e->code;
         at += p->n * st_size(dtype);
     }
@@ -60,7 +71,7 @@ enum err_code neox_save(const struct neox *m, const real *weights, const char *d
                         const struct neox_save *how, struct err *e)
 {
     struct st_tensor *t = calloc(m->n_params, sizeof *t);
-    char *data = malloc(neox_n_weights(&m->cfg) * st_size(how->dtype));
+    char *data = malloc(is_as_held(how->dtype) ? 1 : neox_n_weights(&m->cfg) * st_size(how->dtype));
     struct buf path = {0};
     enum err_code rc = t && data ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to write %s", dir);
 
