@@ -76,8 +76,9 @@ static void every_sweep_that_ships_is_valid(void **state)
             continue;
         /* Pythia is a folder of the user's own. */
         buf_fmt(&own, "%s/tests/data/golden_neox/tiny_a", source);
-        const struct spec_set set[] = {{"pythia", own.data}};
-        size_t n_set = !strncmp(f->d_name, "pythia", 6);
+        const bool is_scale = !strncmp(f->d_name, "cpt_scale", 9);
+        const struct spec_set set[] = {{is_scale ? "model.path" : "pythia", own.data}};
+        size_t n_set = is_scale || !strncmp(f->d_name, "pythia", 6);
         snprintf(path, sizeof path, "%s/sweeps/%.60s", source, f->d_name);
         if (spec_load(path, set, n_set, NULL, &s, &errors, NULL))
             fail_msg("%s", errors.data);
