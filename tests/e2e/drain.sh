@@ -39,9 +39,8 @@ for how in int term usr1 int_twice; do
 done
 # USR1 through mpirun, which a batch system sends; mpirun's own exit code is no promise
 goal=$(($(n_done) + 1))
-mpirun --enable-recovery --bind-to none --oversubscribe --mca pml ob1 --mca btl self,vader,tcp -n 1 \
-    "$SAEGRID_BIN/saegrid" serve drain.yaml --results "$SAEGRID_RESULTS" : -n 2 "$SAEGRID_BIN/saegrid-agent" \
-    --results "$SAEGRID_RESULTS" >"$log" 2>&1 </dev/null &
+mpirun --enable-recovery --bind-to none --oversubscribe -n 3 \
+    "$SAEGRID_BIN/saegrid" serve drain.yaml --results "$SAEGRID_RESULTS" >"$log" 2>&1 </dev/null &
 pid=$!
 background+=("$pid")
 until_true 60 has_done "$goal"
