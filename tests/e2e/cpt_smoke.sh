@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Continued pretraining, every stage of sweeps/cpt_smoke.yaml, smaller; and an arm that is ruined.
+# shellcheck source=common.bash
+. "$(dirname "$0")/common.bash"
+
+small=(--set size=32 --set steps=60 --set sae_steps=100 --set rows=2000 --set tokens=4096 --set max_ids=2000
+    --set max_pairs=1)
+stage() { sql "SELECT count(*) FROM runs WHERE stage = '$1' AND verdict = '$2'"; } # STAGE VERDICT
+
+expect 0 sg run "$sweeps/cpt_smoke.yaml" "${small[@]}" -j 2
+same "jobs that are not done" "$(n_not_done)" 0
+for arm in l1 saeception random; do
+    same "gate of $arm" "$(stage "tax_$arm" pass)" 1
+done
+same "rows of perplexity" "$(sql "SELECT group_concat(arm || n) FROM (SELECT arm, count(*) AS n FROM perplexity GROUP BY arm)")" \
+    baseline1,control2,l12,random2,saeception2
+same "change of the control against itself" "$(sql "SELECT max(abs(change_control_pct)) FROM perplexity WHERE arm = 'control'")" 0.0
+same "rows of structure" "$(sql "SELECT group_concat(arm) FROM (SELECT arm FROM structure WHERE seeds = 2 ORDER BY 1)")" \
+    control,random,saeception
+same "paired comparisons" "$(sql "SELECT count(*) FROM runs WHERE kind = 'lm_pairs_compare'")" 2
+pass "from text to the tax, the structure and the pairs"
+
+# Only the L1 arm is pulled so hard that it unlearns: the gate of that arm misses, by name.
+expect 1 sg run "$sweeps/cpt_smoke.yaml" "${small[@]}" --set l1_lambda=1000 --set l1.lr=3e-2 -j 2
+says '1 missed a gate that must pass'
+grep -q 'stage tax_l1$' results/EXPERIMENT_LOG.md || fail "the log does not name the arm"
+same "gate of the ruined arm" "$(stage tax_l1 negative)" 1
+pass "an arm that is ruined makes the sweep fail and is named"
