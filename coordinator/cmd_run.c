@@ -153,6 +153,8 @@ static enum err_code report(const struct run *r, const struct summary *sum, bool
     rc = summary_stability(q, r->sweep, cmd_use_colour(stdout), &out, e);
     if (!rc)
         rc = summary_failures(q, r->sweep, &out, e);
+    if (!rc)
+        rc = summary_gates(q, r->sweep, &out, e);
     query_close(q);
     if (out.len && r->expected && *r->expected)
         buf_fmt(&out, "Expected: %s\n", r->expected);

@@ -96,3 +96,27 @@ enum err_code summary_failures(struct query *q, const char *sweep, struct buf *o
     table_free(&t);
     return rc;
 }
+
+enum err_code summary_gates(struct query *q, const char *sweep, struct buf *out, struct err *e)
+{
+    struct table t = {0};
+    enum err_code rc = query_table(
+        q, &t, e,
+        "SELECT t.name, j.run_name, sj.reason FROM sweep s JOIN sweep_job sj ON sj.sweep = s.id"
+        " AND sj.revision = s.revision JOIN job j ON j.id = sj.job JOIN stage t ON t.id = sj.stage"
+        " WHERE s.name = ?1 AND j.state = 'done' AND sj.verdict = 'negative' AND t.gate_fails"
+        " ORDER BY t.id, j.run_name LIMIT 5",
+        "t", sweep);
+
+    for (size_t r = 0; r < t.n_rows && !rc; r++) {
+        buf_str(out, r ? "             " : "gate missed: ");
+        add_text(out, table_cell(&t, r, 0));
+        buf_str(out, ", ");
+        add_text(out, table_cell(&t, r, 1));
+        buf_str(out, ": ");
+        add_text(out, table_cell(&t, r, 2));
+        buf_char(out, '\n');
+    }
+    table_free(&t);
+    return rc;
+}

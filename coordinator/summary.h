@@ -22,3 +22,6 @@ MUST_CHECK enum err_code summary_stability(struct query *q, const char *sweep, b
 /* A few lines about the first failures. */
 MUST_CHECK enum err_code summary_failures(struct query *q, const char *sweep, struct buf *out,
                                           struct err *e);
+/* The first missed gates that say on_miss: fail: stage, run and reason. */
+MUST_CHECK enum err_code summary_gates(struct query *q, const char *sweep, struct buf *out,
+                                       struct err *e);
