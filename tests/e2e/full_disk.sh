@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 mkdir small
-if ! mount -t tmpfs -o size=1200k none small 2>/dev/null; then
+if ! mount -t tmpfs -o size=1800k none small 2>/dev/null; then
     echo 'skipped: a small file system can only be mounted as root'
     exit 77
 fi
@@ -27,7 +27,7 @@ expect 0 sg check --results "$work/small"
 pass 'it goes on by itself, to the same numbers'
 
 mkdir tiny
-mount -t tmpfs -o size=1200k none tiny
+mount -t tmpfs -o size=1800k none tiny
 mounts+=("$work/tiny")
 expect 74 timeout 120 "$SAEGRID_BIN/saegrid" run "$sweeps/hooks.yaml" -j 2 --storage-wait 2 --results "$work/tiny"
 says 'paused'

@@ -24,6 +24,13 @@ for spec in "$sweeps"/*.yaml; do
         says 'pythia-70m: No such file'
         expect 0 sg plan "$spec" --set pythia="$SAEGRID_SOURCE/tests/data/golden_neox/tiny_a"
         ;;
+    */cpt_scale*)
+        expect 65 sg plan "$spec"
+        says 'pythia-70m: No such file'
+        mkdir models
+        ln -s "$SAEGRID_SOURCE/tests/data/golden_neox/tiny_a" models/pythia-70m
+        expect 0 sg plan "$spec" --set dir="$PWD/models"
+        ;;
     *) expect 0 sg plan "$spec" ;;
     esac
 done
