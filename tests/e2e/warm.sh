@@ -8,7 +8,7 @@ brief() { # NAME JOBS
 }
 warm_pids() { # of this test
     local p
-    for p in $(pgrep -f '^[^ ]*/saegrid-runner warm'); do
+    for p in $(pgrep -f '/saegrid-runner warm'); do
         ! grep -qzF "SAEGRID_RESULTS=$SAEGRID_RESULTS" "/proc/$p/environ" 2>/dev/null || echo "$p"
     done
 }
@@ -28,7 +28,7 @@ printf 'sweep: nap\nstages:\n  nap: {kind: mock, process: true, sleep: 60, steps
 "$SAEGRID_BIN/saegrid" run nap.yaml -j 1 --progress none >"$log" 2>&1 &
 run=$!
 background+=("$run")
-napping() { pid=$(pgrep -f "^[^ ]*/saegrid-runner run $SAEGRID_RESULTS/.*nap" || true) && [ -n "$pid" ]; }
+napping() { pid=$(pgrep -f "saegrid-runner run $SAEGRID_RESULTS/.*nap" || true) && [ -n "$pid" ]; }
 until_true 20 napping
 grep -aq saegrid-agent "/proc/$(ps -o ppid= -p "$pid" | tr -d ' ')/cmdline" || fail 'its parent is not the agent'
 same 'its group' "$(ps -o pgid= -p "$pid" | tr -d ' ')" "$pid"
