@@ -9,7 +9,7 @@
 static const struct cfg_field fields[] = {LM_CPT_FIELDS(CFG_ROW)};
 static const char *const metrics[] = {
     "ppl_base",  "ppl",           "nll",            "lm_loss",        "aux_loss", "aux_over_lm",
-    "aux_grad_ratio", "aux_grad_below", "aux_grad_above", "target_cos", "target_cos_sharp",
+    "aux_grad_ratio", "aux_grad_below", "aux_grad_above", "lambda0_is_control", "target_cos", "target_cos_sharp",
     "lambda_end", "steps",        "tokens_seen",    NULL};
 
 static bool is_sharpened(const char *arm)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/sha256.h"
 #include "worker/num/auxloss.h"
 #include "worker/num/vec.h"
 
@@ -139,10 +140,37 @@ static bool is_below(const struct neox_row *r, size_t layer)
     return r->layer >= 0 ? (size_t)r->layer <= layer : strstr(r->name, "embed_in") != NULL;
 }
 
+static void digest_gradients(uint8_t out[32], const struct neox *m)
+{
+    struct sha256 h;
+
+    sha256_init(&h);
+    for (size_t i = 0; i < m->n_params; i++)
+        sha256_add(&h, m->param[i].grad, m->param[i].n * sizeof *m->param[i].grad);
+    sha256_end(&h, out);
+}
+
+/* Gradients of a whole step on the batch with lambda 0, with the tap and without it. */
+static bool is_zero_control(struct cpt_arm *a, struct neox *m, struct neox_acts *s, const struct neox_batch *b)
+{
+    const size_t n_taps = s->n_taps;
+    uint8_t digest[2][32];
+
+    for (size_t i = 0; i < 2; i++) {
+        s->n_taps = i ? n_taps : 0;
+        cpt_arm_step(a, 0, b->n);
+        neox_step_begin(m);
+        (void)neox_loss_grad(m, s, b, a->per_token);
+        neox_backward(m, s, b);
+        digest_gradients(digest[i], m);
+    }
+    return memcmp(digest[0], digest[1], sizeof digest[0]) == 0;
+}
+
 struct cpt_proof cpt_arm_prove(struct cpt_arm *a, struct neox *m, struct neox_acts *s,
                                const struct neox_batch *b)
 {
-    struct cpt_proof p = {0, 0};
+    struct cpt_proof p = {.is_zero_control = is_zero_control(a, m, s, b)};
 
     cpt_arm_step(a, 1, b->n);
     neox_step_begin(m);

@@ -45,10 +45,12 @@ void cpt_arm_step(struct cpt_arm *a, double lambda, size_t n_tokens);
 /* Keys of the rows of the next batch: sequence `first` of the epochless order, then the next ... */
 void cpt_arm_batch(struct cpt_arm *a, const struct neox_batch *b, const uint64_t *sequence);
 
-/* What the auxiliary loss alone does to the gradients of a batch: their norms below and above the
- * hook.  lambda 1.  Leaves the gradients in m->g. */
+/* What the auxiliary loss alone (lambda 1) does to the gradients of a batch: their norms below and
+ * above the hook; and whether the whole loss with lambda 0 gives the bits of the gradients that the
+ * language model's loss gives without the tap.  Leaves gradients in m->g. */
 struct cpt_proof {
     double below, above;
+    bool is_zero_control;
 };
 struct cpt_proof cpt_arm_prove(struct cpt_arm *a, struct neox *m, struct neox_acts *s,
                                const struct neox_batch *b);

@@ -1,8 +1,8 @@
 /* lm_cpt.c - continued pretraining with an auxiliary loss; writes the model as lm_pretrain does.
  *
  * Before the first step the arm is proven on one batch: the auxiliary gradient alone has to reach
- * every block up to the hooked one and nothing above it.  The proof is part of the result, and a
- * failed one is our bug, not a result.  Between two steps the state is that of the trainer and
+ * every block up to the hooked one and nothing above it, and lambda 0 has to give the control's bits.
+ * The proof is part of the result, and a failed one is our bug, not a result.  Between two steps the state is that of the trainer and
  * struct cpt_state.
  */
 #include <inttypes.h>
@@ -34,8 +34,9 @@ struct cpt {
     struct cpt_arm arm;
     struct cpt_state st;
     struct cpt_proof proof;
-    double base_loss;        /* of the base model on eval_ids of the validation split */
+    double base_loss;        /* of the base model on eval_ids of the validation split; for annealing */
     int64_t log_every, first_seen;
+    int64_t logged_us, logged_seen; /* when the last point was logged, and ids seen till then */
     char negative[1100];
 };
 
@@ -138,6 +139,11 @@ static double validate(struct cpt *s, int64_t max, double *n)
     return loss;
 }
 
+static bool is_annealed(const struct lm_cpt_cfg *c)
+{
+    return strcmp(c->lambda_schedule, "anneal") == 0;
+}
+
 /* The plan's rule: the weight is halved while the model pays more than the tax. */
 static void anneal(struct cpt *s)
 {
@@ -155,7 +161,7 @@ static double lambda_now(struct cpt *s)
 {
     if (s->arm.loss == CPT_NONE)
         return 0;
-    if (strcmp(s->cfg->lambda_schedule, "anneal") != 0)
+    if (!is_annealed(s->cfg))
         return s->st.lambda = scheduled(s->cfg, s->t.at.step, s->t.n_steps);
     anneal(s);
     return s->st.lambda;
@@ -173,6 +179,18 @@ static void begin_step(void *ctx, size_t n_tokens)
 static void begin_batch(void *ctx, const struct neox_batch *b, const uint64_t *sequence)
 {
     cpt_arm_batch(&((struct cpt *)ctx)->arm, b, sequence);
+}
+
+/* Since the last point, or the start. */
+static void log_speed(struct cpt *s)
+{
+    const int64_t now_us = s->j->clock->mono_us(s->j->clock);
+
+    if (now_us > s->logged_us)
+        job_series(s->j, "tokens_per_s", s->t.at.step,
+                   (double)(s->t.at.n_seen - s->logged_seen) / ((double)(now_us - s->logged_us) * 1e-6));
+    s->logged_us = now_us;
+    s->logged_seen = s->t.at.n_seen;
 }
 
 static void log_step(struct cpt *s, double lambda)
@@ -200,6 +218,7 @@ static void log_step(struct cpt *s, double lambda)
     job_series(j, "grad_norm", s->t.at.step, s->t.step_norm);
     job_series(j, "lambda", s->t.at.step, lambda);
     job_series(j, "lr", s->t.at.step, s->t.at.last_lr);
+    log_speed(s);
 }
 
 static enum err_code save_state(struct cpt *s, struct err *e)
@@ -267,6 +286,8 @@ static enum err_code prove(struct cpt *s, struct err *e)
 
     neox_trainer_batch(&s->t);
     s->proof = cpt_arm_prove(&s->arm, &s->t.m, &s->t.acts, &s->t.batch.view);
+    if (!s->proof.is_zero_control)
+        return err_set(e, ERR_BUG, "proof of arm %s: with lambda 0 its gradients are not the control's", s->cfg->arm);
     if (s->proof.above != 0 || !isfinite(s->proof.below) || (s->proof.below > 0) == is_control)
         return err_set(e, ERR_BUG,
                        "proof of arm %s: the auxiliary gradient is %g below the hook and %g above it",
@@ -308,6 +329,7 @@ static void report_course(struct cpt *s)
     job_metric(j, "aux_grad_ratio", s->st.grad_ratio / n);
     job_metric(j, "aux_grad_below", s->proof.below);
     job_metric(j, "aux_grad_above", s->proof.above);
+    job_metric(j, "lambda0_is_control", s->proof.is_zero_control);
     job_metric(j, "lambda_end", s->arm.loss == CPT_NONE ? 0 : s->st.lambda);
     job_metric(j, "steps", (double)s->t.at.step);
     job_metric(j, "tokens_seen", (double)s->t.at.n_seen);
@@ -326,10 +348,11 @@ static void report(struct cpt *s, double wall_s)
     if (*s->cfg->k_sharp_override_reason)
         job_summary(j, "k_sharp = %" PRId64 " was NOT decided by a ksharp job: %s.", s->cfg->k_sharp,
                     s->cfg->k_sharp_override_reason);
-    job_summary(j, "Proof: the auxiliary gradient alone is %.4g below the hook and %g above it.",
+    job_summary(j, "Proof: the auxiliary gradient alone is %.4g below the hook and %g above it; "
+                   "lambda 0 gives the control's gradients bit for bit.",
                 s->proof.below, s->proof.above);
     report_course(s);
-    nll = validate(s, 0, &n);
+    nll = validate(s, s->cfg->score_ids, &n);
     job_metric(j, "nll", nll);
     job_metric(j, "ppl", exp(nll));
     job_summary(j, "Validation perplexity %.4f over %.0f ids.", exp(nll), n);
@@ -344,13 +367,15 @@ static enum err_code train(struct cpt *s, struct err *e)
     struct job *j = s->j;
     double n;
 
-    s->base_loss = validate(s, s->cfg->eval_ids, &n);
-    job_metric(j, "ppl_base", exp(validate(s, 0, &n)));
+    if (is_annealed(s->cfg))
+        s->base_loss = validate(s, s->cfg->eval_ids, &n);
+    job_metric(j, "ppl_base", exp(validate(s, s->cfg->score_ids, &n)));
     if (prove(s, e))
         return e->code;
     resume(s);
     s->log_every = (s->t.n_steps + POINTS_MAX - 1) / POINTS_MAX;
-    const int64_t start_us = j->clock->mono_us(j->clock);
+    const int64_t start_us = s->logged_us = j->clock->mono_us(j->clock);
+    s->logged_seen = s->first_seen;
     if (loop(s, e))
         return e->code;
     const double wall_s = (double)(j->clock->mono_us(j->clock) - start_us) * 1e-6;

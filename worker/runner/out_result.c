@@ -99,7 +99,25 @@ static void put_blobs(struct jsonw *w, const struct job *j)
     jw_close(w, ']');
 }
 
-static void put_artifacts(struct jsonw *w, const struct artifact_list *l)
+/* A series of times or rates makes series.csv, and its own figure, differ from run to run. */
+static bool has_volatile_series(const struct job *j, const char *path)
+{
+    for (size_t i = 0; i < j->priv->n_names; i++) {
+        const struct metric_row *row = metric_find(j->priv->series_names[i]);
+        struct buf figure = {0};
+
+        if (!row || !row->is_volatile)
+            continue;
+        buf_fmt(&figure, "plots/%s.png", row->name);
+        const bool is_hit = strcmp(path, RUN_SERIES_FILE) == 0 || strcmp(path, figure.data) == 0;
+        buf_free(&figure);
+        if (is_hit)
+            return true;
+    }
+    return false;
+}
+
+static void put_artifacts(struct jsonw *w, const struct artifact_list *l, const struct job *j)
 {
     char hex[65];
 
@@ -109,7 +127,7 @@ static void put_artifacts(struct jsonw *w, const struct artifact_list *l)
         jw_key(w, "path"), jw_str(w, l->items[i].path);
         jw_key(w, "bytes"), jw_i64(w, (int64_t)l->items[i].bytes);
         jw_key(w, "sha256"), jw_str(w, hex_text(hex, l->items[i].sha256, 32));
-        if (l->items[i].is_volatile)
+        if (l->items[i].is_volatile || has_volatile_series(j, l->items[i].path))
             jw_key(w, "volatile"), jw_bool(w, true);
         jw_close(w, '}');
     }
@@ -138,7 +156,7 @@ enum err_code out_result(struct job *j, struct err *e)
     jw_key(&w, "metrics"), put_values(&w, j, false);
     jw_key(&w, "absent"), put_values(&w, j, true);
     jw_key(&w, "blobs"), put_blobs(&w, j);
-    jw_key(&w, "artifacts"), put_artifacts(&w, &list);
+    jw_key(&w, "artifacts"), put_artifacts(&w, &list, j);
     jw_key(&w, "provenance"), put_provenance(&w, j);
     jw_close(&w, '}');
     buf_char(&text, '\n');

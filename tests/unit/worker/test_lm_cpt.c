@@ -189,6 +189,7 @@ static void every_arm_is_proven_and_differs_from_the_control(void **state)
         cpt(rows[i].name, rows[i].knobs);
         assert_true(metric(rows[i].name, "aux_grad_below") > 0);
         assert_near(metric(rows[i].name, "aux_grad_above"), 0, 0);
+        assert_near(metric(rows[i].name, "lambda0_is_control"), 1, 0);
         assert_true(metric(rows[i].name, "aux_grad_ratio") > 0);
         assert_false(is_same_model("control", rows[i].name));
         for (size_t k = 0; k < i; k++)
@@ -209,6 +210,52 @@ static void lambda_zero_is_the_control_bit_for_bit(void **state)
     assert_true(is_same_model("control", "zero"));
     assert_near(metric("zero", "ppl"), metric("control", "ppl"), 0);
     assert_true(metric("zero", "aux_loss") > 0);
+}
+
+/* What stands under that path in the list of artefacts: does it differ from run to run? */
+static bool is_volatile(const char *name, const char *artifact)
+{
+    char *path = path_of(name, "result.json");
+    struct json *doc;
+    struct err e;
+    bool is_it = false, is_there = false;
+
+    assert_ok(json_read(path, 1 << 22, &doc, &e), e);
+    for (const struct json *a = json_first(json_get(doc, "artifacts")); a; a = json_next(a))
+        if (strcmp(json_str(json_get(a, "path")), artifact) == 0) {
+            is_there = true;
+            json_bool(json_get(a, "volatile"), &is_it);
+        }
+    assert_true(is_there);
+    json_free(doc);
+    free(path);
+    return is_it;
+}
+
+static void every_step_is_logged_with_its_speed(void **state)
+{
+    static const char *const series[] = {"lm_loss", "aux_loss", "aux_over_lm", "grad_lm", "grad_aux", "lr",
+                                         "tokens_per_s"};
+    char *path = path_of("saeception", "series.csv");
+    struct buf text = {0};
+    struct err e;
+
+    (void)state;
+    assert_ok(fs_read(path, 1 << 20, &text, &e), e);
+    for (size_t i = 0; i < ARRAY_LEN(series); i++)
+        for (int step = 1; step <= 10; step++) { /* 640 ids, 64 a step */
+            struct buf line = {0};
+
+            buf_fmt(&line, "\n%s,%d,", series[i], step);
+            if (!strstr(text.data, line.data))
+                fail_msg("no point%s", line.data);
+            buf_free(&line);
+        }
+    assert_true(is_volatile("saeception", "series.csv"));
+    assert_false(is_volatile("base", "series.csv"));
+    assert_false(is_volatile("saeception", "model/model.safetensors"));
+    buf_free(&text);
+    free(path);
 }
 
 static void micro_batches_and_checkpointing_give_the_same_training(void **state)
@@ -269,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_arm_is_proven_and_differs_from_the_control),
         cmocka_unit_test(lambda_zero_is_the_control_bit_for_bit),
+        cmocka_unit_test(every_step_is_logged_with_its_speed),
         cmocka_unit_test(micro_batches_and_checkpointing_give_the_same_training),
         cmocka_unit_test(a_stopped_run_goes_on_with_the_same_bits),
         cmocka_unit_test(annealing_halves_lambda_while_the_tax_is_too_high),
