@@ -1,4 +1,4 @@
-/* lm_compare.c - perplexity of an arm against its control, seed by seed.
+/* lm_compare.c - perplexity of an arm against its control, seed by seed (worker/jobs/lineage.h).
  *
  * Each pair gives its own change in %, and the mean over pairs with Student's interval is the tax.
  * The change against the untouched model stands beside it and decides nothing: a base that still
@@ -11,6 +11,7 @@
 #include "common/kinds/lm_compare.h"
 #include "common/stats.h"
 #include "worker/eval/contrast.h"
+#include "worker/jobs/lineage.h"
 #include "worker/runner/impl.h"
 
 struct tax {
@@ -20,6 +21,7 @@ struct tax {
     double *pct, *none;    /* [n] change in % against control; zeros */
     double base;           /* NaN: no baseline */
     double n_scored;       /* of all of them */
+    struct lineage pair;   /* evals -> control */
 };
 
 static size_t count(const struct job *j, const char *input)
@@ -45,12 +47,12 @@ static enum err_code read_one(struct tax *t, const char *input, size_t i, double
     if (!job_input_metric(in, "ppl", ppl) || !isfinite(*ppl) || *ppl <= 0)
         *ppl = NAN;
     if (!job_input_metric(in, "n_scored", &n_scored))
-        return err_set(e, ERR_INVALID, "lm_compare: %s: evaluation %zu lacks n_scored", input, i);
+        return err_set(e, ERR_INVALID, "%s: evaluation %zu lacks n_scored", input, i);
     if (isnan(t->n_scored))
         t->n_scored = n_scored;
     if (t->n_scored != n_scored)
         return err_set(e, ERR_INVALID,
-                       "lm_compare: %s: evaluation %zu scored %.0f ids, others %.0f: not the same text and protocol",
+                       "%s: evaluation %zu scored %.0f ids, others %.0f: not the same text and protocol",
                        input, i, n_scored, t->n_scored);
     return ERR_OK;
 }
@@ -58,7 +60,7 @@ static enum err_code read_one(struct tax *t, const char *input, size_t i, double
 static enum err_code read_all(struct tax *t, struct err *e)
 {
     for (size_t i = 0; i < t->n; i++) {
-        if (read_one(t, "evals", i, &t->ppl[i], e) || read_one(t, "control", i, &t->control[i], e))
+        if (read_one(t, "evals", i, &t->ppl[i], e) || read_one(t, "control", t->pair.partner[i], &t->control[i], e))
             return e->code;
         t->pct[i] = change_pct(t->control[i], t->ppl[i]);
     }
@@ -69,11 +71,11 @@ static void put_pairs(const struct tax *t)
 {
     struct buf out = {0};
 
-    buf_str(&out, "pair,ppl,control,increase_pct,increase_base_pct\n");
+    buf_str(&out, "pair,seed,ppl,control,increase_pct,increase_base_pct\n");
     for (size_t i = 0; i < t->n; i++) {
         const double row[] = {t->ppl[i], t->control[i], t->pct[i], change_pct(t->base, t->ppl[i])};
 
-        buf_fmt(&out, "%zu", i);
+        buf_fmt(&out, "%zu,%s", i, t->pair.seed[i]);
         for (size_t k = 0; k < ARRAY_LEN(row); k++) {
             buf_char(&out, ',');
             if (isfinite(row[k]))
@@ -140,11 +142,14 @@ static enum err_code run(struct job *j, struct err *e)
     t.control = t.ppl + t.n;
     t.pct = t.control + t.n;
     t.none = t.pct + t.n;
-    rc = read_all(&t, e);
+    rc = lineage_pair(&t.pair, j, "evals", "control", e);
+    if (!rc)
+        rc = read_all(&t, e);
     if (!rc)
         report(&t);
+    lineage_free(&t.pair);
     free(t.ppl);
-    return rc;
+    return rc ? err_wrap(e, "lm_compare") : ERR_OK;
 }
 
 const struct job_impl job_impl_lm_compare = {"lm_compare", plan, run};

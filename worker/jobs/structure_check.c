@@ -1,4 +1,5 @@
-/* structure_check.c - SAEs on an arm's models against SAEs on its control's, seed by seed.
+/* structure_check.c - SAEs on an arm's models against SAEs on its control's, seed by seed
+ * (worker/jobs/lineage.h).
  *
  * A measure that both sides report for every pair gives a contrast: means, paired difference with
  * its interval, effect size.  "Lazier" means: in some of the judged measures the difference lies
@@ -11,17 +12,19 @@
 
 #include "common/kinds/structure_check.h"
 #include "worker/eval/contrast.h"
+#include "worker/jobs/lineage.h"
 #include "worker/jobs/sae_group.h"
 #include "worker/runner/impl.h"
 
 static const struct measure {
-    const char *metric, *diff, *effect; /* of the SAE; of this job */
+    const char *metric, *diff, *effect; /* of the SAE; of this job, NULL: in the table only */
     enum contrast_better lazier;
 } measures[] = {
     {"ev", "d_ev", "es_ev", CONTRAST_HIGHER},
     {"l0", "d_l0", "es_l0", CONTRAST_LOWER},
     {"dead_pct", "d_dead_pct", "es_dead_pct", CONTRAST_LOWER},
     {"steps_to_90", "d_steps_to_90", "es_steps_to_90", CONTRAST_LOWER},
+    {"rows_to_90", NULL, NULL, CONTRAST_EITHER}, /* the same in training rows */
     {"effective_features", "d_effective_features", "es_effective_features", CONTRAST_LOWER},
     {"firing_gini", "d_firing_gini", "es_firing_gini", CONTRAST_EITHER},
     {"erank", "d_erank", "es_erank", CONTRAST_EITHER},
@@ -32,6 +35,7 @@ struct structure {
     struct job *j;
     size_t n;
     double *arm, *control; /* [n] of the measure at hand */
+    struct lineage pair;   /* saes -> control */
     struct buf table;      /* text/csv */
 };
 
@@ -59,6 +63,8 @@ static void put_row(struct structure *s, const char *name, const struct contrast
 
 static void report(struct structure *s, const char *diff, const char *effect, const struct contrast *c)
 {
+    if (!diff)
+        return;
     job_metric(s->j, diff, c->diff);
     if (isfinite(c->effect))
         job_metric(s->j, effect, c->effect);
@@ -71,7 +77,7 @@ static bool gather(struct structure *s, const char *metric)
 {
     for (size_t i = 0; i < s->n; i++)
         if (!job_input_metric(job_input_at(s->j, "saes", i), metric, &s->arm[i]) ||
-            !job_input_metric(job_input_at(s->j, "control", i), metric, &s->control[i]))
+            !job_input_metric(job_input_at(s->j, "control", s->pair.partner[i]), metric, &s->control[i]))
             return false;
     return true;
 }
@@ -79,8 +85,10 @@ static bool gather(struct structure *s, const char *metric)
 static int one_measure(struct structure *s, const struct measure *m)
 {
     if (!gather(s, m->metric)) {
-        job_metric_absent(s->j, m->diff, "not every SAE reports it");
-        job_metric_absent(s->j, m->effect, "not every SAE reports it");
+        if (m->diff) {
+            job_metric_absent(s->j, m->diff, "not every SAE reports it");
+            job_metric_absent(s->j, m->effect, "not every SAE reports it");
+        }
         return 0;
     }
     const struct contrast c = contrast_of(s->arm, s->control, s->n);
@@ -93,19 +101,19 @@ static int one_measure(struct structure *s, const struct measure *m)
     return side;
 }
 
-/* of member i: mean PWMCC with the others of its group */
-static void agreement(double *out, const struct sae_pairs *p, size_t n)
+/* of member i, at place[i]: mean PWMCC with the others of its group */
+static void agreement(double *out, const struct sae_pairs *p, const size_t *place, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = 0;
     for (size_t k = 0; k < p->n; k++) {
-        out[p->a[k]] += p->col[PAIR_PWMCC][k] / (double)(n - 1);
-        out[p->b[k]] += p->col[PAIR_PWMCC][k] / (double)(n - 1);
+        out[place[p->a[k]]] += p->col[PAIR_PWMCC][k] / (double)(n - 1);
+        out[place[p->b[k]]] += p->col[PAIR_PWMCC][k] / (double)(n - 1);
     }
 }
 
-static enum err_code group_agreement(struct structure *s, const char *input, double *out,
-                                     bool *is_whole, struct err *e)
+static enum err_code group_agreement(struct structure *s, const char *input, const size_t *place,
+                                     double *out, bool *is_whole, struct err *e)
 {
     struct sae_group g = {0};
     struct sae_pairs pairs = {0};
@@ -115,7 +123,7 @@ static enum err_code group_agreement(struct structure *s, const char *input, dou
     if (*is_whole)
         rc = sae_pairs_compare(&pairs, s->j, &g, &(struct pair_options){0}, e);
     if (!rc && *is_whole)
-        agreement(out, &pairs, g.n);
+        agreement(out, &pairs, place, g.n);
     sae_pairs_free(&pairs);
     sae_group_free(&g);
     return rc;
@@ -123,11 +131,21 @@ static enum err_code group_agreement(struct structure *s, const char *input, dou
 
 static enum err_code report_agreement(struct structure *s, struct err *e)
 {
+    size_t *own = calloc(2 * s->n, sizeof *own), *partners = own ? own + s->n : NULL;
     bool is_arm, is_control;
 
-    if (group_agreement(s, "saes", s->arm, &is_arm, e) ||
-        group_agreement(s, "control", s->control, &is_control, e))
-        return e->code;
+    if (!own)
+        return err_set(e, ERR_NOMEM, "%zu SAEs: out of memory", s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        own[i] = i;
+        partners[s->pair.partner[i]] = i;
+    }
+    enum err_code rc = group_agreement(s, "saes", own, s->arm, &is_arm, e);
+    if (!rc)
+        rc = group_agreement(s, "control", partners, s->control, &is_control, e);
+    free(own);
+    if (rc)
+        return rc;
     if (!is_arm || !is_control) {
         job_metric_absent(s->j, "d_pwmcc", "an SAE diverged and has no dictionary");
         job_metric_absent(s->j, "es_pwmcc", "an SAE diverged and has no dictionary");
@@ -197,10 +215,13 @@ static enum err_code run(struct job *j, struct err *e)
     if (!s.arm)
         return err_set(e, ERR_NOMEM, "structure_check: %zu SAEs: out of memory", s.n);
     s.control = s.arm + s.n;
-    rc = check_all(&s, e);
+    rc = lineage_pair(&s.pair, j, "saes", "control", e);
+    if (!rc)
+        rc = check_all(&s, e);
+    lineage_free(&s.pair);
     buf_free(&s.table);
     free(s.arm);
-    return rc;
+    return rc ? err_wrap(e, "structure_check") : ERR_OK;
 }
 
 const struct job_impl job_impl_structure_check = {"structure_check", plan, run};
