@@ -89,6 +89,20 @@ static bool work_open(struct work *w, const struct pair_delta_in *in)
     return true;
 }
 
+/* What one seed says about pair i; is its b right? */
+static int add_seed(struct work *w, const struct pair_delta_in *in, struct pair_delta *d, size_t i, size_t at,
+                    size_t s)
+{
+    const double ag = in->a_good[s][i], ab = in->a_bad[s][i], bg = in->b_good[s][i], bb = in->b_bad[s][i];
+    const int a = is_right(ag, ab, in->tie_is_right), b = is_right(bg, bb, in->tie_is_right);
+
+    d->n_gained += a > b;
+    d->n_lost += b > a;
+    w->right[at] += (a - b) / (double)in->n_seeds;
+    w->margin[at] += ((ag - ab) - (bg - bb)) / (double)in->n_seeds;
+    return b;
+}
+
 /* Differences, sorted by paradigm; empty paradigms cannot be. */
 static void fill(struct work *w, const struct pair_delta_in *in, struct pair_delta *d)
 {
@@ -100,14 +114,12 @@ static void fill(struct work *w, const struct pair_delta_in *in, struct pair_del
         w->first[g + 1] += w->first[g];
     memcpy(next, w->first, in->n_groups * sizeof *next);
     for (size_t i = 0; i < in->n; i++) {
-        int a = is_right(in->a_good[i], in->a_bad[i], in->tie_is_right);
-        int b = is_right(in->b_good[i], in->b_bad[i], in->tie_is_right);
-        size_t at = next[in->group[i]]++;
+        const size_t g = in->group[i], at = next[g]++;
+        const double weight = 1 / (double)((w->first[g + 1] - w->first[g]) * in->n_groups);
 
-        d->n_gained += a > b;
-        d->n_lost += b > a;
-        w->right[at] = a - b;
-        w->margin[at] = (in->a_good[i] - in->a_bad[i]) - (in->b_good[i] - in->b_bad[i]);
+        w->right[at] = w->margin[at] = 0;
+        for (size_t s = 0; s < in->n_seeds; s++)
+            d->base += weight / (double)in->n_seeds * add_seed(w, in, d, i, at, s);
     }
 }
 
@@ -149,24 +161,33 @@ static void resample(const struct work *w, const struct pair_delta_in *in, struc
     w->boot_margin[b] = margin / (double)in->n_groups;
 }
 
+static void intervals(const struct work *w, const struct pair_delta_in *in, struct pair_delta *d)
+{
+    struct rng r = rng_stream(in->seed, "pairs.bootstrap");
+
+    d->ci_low = d->ci_high = d->margin_low = d->margin_high = NAN;
+    if (!in->n_boot)
+        return;
+    for (size_t b = 0; b < in->n_boot; b++)
+        resample(w, in, &r, b);
+    stats_sort(w->boot_right, in->n_boot);
+    stats_sort(w->boot_margin, in->n_boot);
+    d->ci_low = stats_quantile(w->boot_right, in->n_boot, 0.025);
+    d->ci_high = stats_quantile(w->boot_right, in->n_boot, 0.975);
+    d->margin_low = stats_quantile(w->boot_margin, in->n_boot, 0.025);
+    d->margin_high = stats_quantile(w->boot_margin, in->n_boot, 0.975);
+}
+
 struct pair_delta pair_delta(const struct pair_delta_in *in)
 {
     struct pair_delta d = {0};
-    struct rng r = rng_stream(in->seed, "pairs.bootstrap");
     struct work w;
 
     if (!work_open(&w, in))
         abort(); /* as buf does */
     fill(&w, in, &d);
     means(&w, in, &d);
-    for (size_t b = 0; b < in->n_boot; b++)
-        resample(&w, in, &r, b);
-    stats_sort(w.boot_right, in->n_boot);
-    stats_sort(w.boot_margin, in->n_boot);
-    d.ci_low = stats_quantile(w.boot_right, in->n_boot, 0.025);
-    d.ci_high = stats_quantile(w.boot_right, in->n_boot, 0.975);
-    d.margin_low = stats_quantile(w.boot_margin, in->n_boot, 0.025);
-    d.margin_high = stats_quantile(w.boot_margin, in->n_boot, 0.975);
+    intervals(&w, in, &d);
     free(w.all);
     return d;
 }

@@ -26,20 +26,23 @@ struct pair_mean {
 };
 struct pair_mean pair_mean(const struct pair_score *group, size_t n_groups);
 
-/* Model a against model b on the same pairs.  group[i] is the paradigm of pair i, < n_groups. */
+/* Models a against models b on the same pairs, one of each a seed.  group[i] is the paradigm of pair i,
+ * < n_groups.  Over several seeds a pair counts by its mean over them: intervals are about sentences,
+ * and hold for these very models. */
 struct pair_delta {
     double accuracy;              /* mean over paradigms of a - b */
-    double ci_low, ci_high;       /* 95 %, pairs resampled within paradigms */
+    double base;                  /* accuracy of b */
+    double ci_low, ci_high;       /* 95 %, pairs resampled within paradigms; NaN without resamples */
     double margin, margin_low, margin_high; /* likewise of the mean margin, nats */
-    size_t n_gained, n_lost;      /* pairs that only a, only b has right */
-    double p_mcnemar;             /* exact, two-sided: Binomial(gained + lost, 1/2) */
+    size_t n_gained, n_lost;      /* pairs that only a, only b has right, summed over seeds */
+    double p_mcnemar;             /* exact, two-sided: Binomial(gained + lost, 1/2); of one seed */
     double se;                    /* of `accuracy`, from the variances within paradigms */
     double detectable;            /* (1.960 + 0.842) se: found with 80 % power at the 5 % level */
 };
 struct pair_delta_in {
-    const double *a_good, *a_bad, *b_good, *b_bad;
+    const double *const *a_good, *const *a_bad, *const *b_good, *const *b_bad; /* [n_seeds][n] */
     const size_t *group;
-    size_t n, n_groups, n_boot;
+    size_t n, n_groups, n_seeds, n_boot; /* n_boot 0: no intervals */
     bool tie_is_right;
     uint64_t seed;
 };

@@ -165,6 +165,39 @@ static void stopping_changes_nothing(void **state)
     buf_free(&dir);
 }
 
+/* Paradigms are weighted alike, so the whole is the mean of its fields, weighted by their paradigms. */
+static void parts_add_up(const char *name)
+{
+    static const char *const blobs[] = {"fields", "terms"};
+    char path[512];
+    struct json *doc = NULL;
+    struct err e;
+
+    snprintf(path, sizeof path, "%s/%s/result.json", jobs.root, name);
+    assert_ok(json_read(path, 16 << 20, &doc, &e), e);
+    for (size_t k = 0; k < ARRAY_LEN(blobs); k++) {
+        double sum = 0, n = 0;
+
+        for (const struct json *b = json_first(json_get(doc, "blobs")); b; b = json_next(b)) {
+            if (strcmp(json_str(json_get(b, "name")), blobs[k]) != 0)
+                continue;
+            const char *row = strchr(json_str(json_get(b, "text")), '\n') + 1;
+            for (; *row; row = strchr(row, '\n') + 1) {
+                double paradigms, pairs, base, model, delta;
+
+                assert_int_equal(sscanf(strchr(row, ',') + 1, "%lf,%lf,%lf,%lf,%lf", &paradigms, &pairs, &base, &model,
+                                        &delta), 5);
+                assert_near(model - base, delta, 1e-12);
+                sum += paradigms * delta;
+                n += paradigms;
+            }
+        }
+        assert_near(n, jobrun_metric(&jobs, "a", "n_paradigms"), 0);
+        assert_near(sum / n, jobrun_metric(&jobs, name, "pair_delta"), 1e-12);
+    }
+    json_free(doc);
+}
+
 static void two_models_are_compared_on_the_same_pairs(void **state)
 {
     struct err e;
@@ -180,6 +213,14 @@ static void two_models_are_compared_on_the_same_pairs(void **state)
     assert_ok(jobrun(&jobs, "same", "lm_pairs_compare", "\"n_boot\": 200", "pairs=a,baseline=a", &e), e);
     assert_near(jobrun_metric(&jobs, "same", "pair_delta_high"), 0, 0);
     assert_near(jobrun_metric(&jobs, "same", "p_mcnemar"), 1, 0);
+    assert_near(jobrun_metric(&jobs, "delta", "pair_acc_base"), jobrun_metric(&jobs, "b", "pair_acc"), 1e-12);
+    assert_true(isnan(jobrun_metric(&jobs, "delta", "pair_delta_seed_low")));
+    assert_ok(jobrun(&jobs, "seeds", "lm_pairs_compare", "\"n_boot\": 200", "pairs=a,pairs=b,baseline=b,baseline=a", &e), e);
+    assert_near(jobrun_metric(&jobs, "seeds", "pair_delta"), 0, 1e-12);
+    assert_near(jobrun_metric(&jobs, "seeds", "pair_delta_seed_high"),
+                12.706204736432095 * fabs(delta), 1e-6); /* t of one degree times sd/sqrt 2 */
+    assert_true(isnan(jobrun_metric(&jobs, "seeds", "p_mcnemar")));
+    parts_add_up("delta");
 
     assert_ok(pairs("old", "model=model,data=data", ", \"mode\": \"legacy\"", &e), e);
     assert_fails(jobrun(&jobs, "modes", "lm_pairs_compare", "", "pairs=a,baseline=old", &e), ERR_INVALID, e,

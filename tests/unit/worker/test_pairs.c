@@ -134,6 +134,7 @@ static void mcnemar_is_the_exact_binomial(void **state)
 
 enum { N = 600, GROUPS = 3 };
 static double a_good[N], a_bad[N], b_good[N], b_bad[N];
+static const double *const cols[4][1] = {{a_good}, {a_bad}, {b_good}, {b_bad}};
 static size_t group[N];
 
 static struct pair_delta compare(double shift, uint64_t seed)
@@ -149,7 +150,7 @@ static struct pair_delta compare(double shift, uint64_t seed)
         a_good[i] = noise + shift + 0.3 * rng_normal(&r);
         a_bad[i] = 0;
     }
-    const struct pair_delta_in in = {a_good, a_bad, b_good, b_bad, group, N, GROUPS, 1000, true, 1};
+    const struct pair_delta_in in = {cols[0], cols[1], cols[2], cols[3], group, N, GROUPS, 1, 1000, true, 1};
     return pair_delta(&in);
 }
 
@@ -178,7 +179,7 @@ static void intervals_cover_and_find(void **state)
 static void comparing_the_other_way_round_changes_signs(void **state)
 {
     struct pair_delta d = compare(0.2, 3);
-    const struct pair_delta_in back = {b_good, b_bad, a_good, a_bad, group, N, GROUPS, 1000, true, 1};
+    const struct pair_delta_in back = {cols[2], cols[3], cols[0], cols[1], group, N, GROUPS, 1, 1000, true, 1};
     struct pair_delta r = pair_delta(&back);
 
     (void)state;
@@ -190,6 +191,35 @@ static void comparing_the_other_way_round_changes_signs(void **state)
     assert_near(d.detectable, (1.959964 + 0.841621) * d.se, 1e-6);
 }
 
+static void several_seeds_count_by_their_mean(void **state)
+{
+    const struct pair_delta d = compare(0.3, 5);
+    /* seed 1 is seed 0; then one in which the two change places */
+    const double *const twice[4][2] = {{a_good, a_good}, {a_bad, a_bad}, {b_good, b_good}, {b_bad, b_bad}};
+    const double *const crossed[4][2] = {{a_good, b_good}, {a_bad, b_bad}, {b_good, a_good}, {b_bad, a_bad}};
+    struct pair_delta_in in = {twice[0], twice[1], twice[2], twice[3], group, N, GROUPS, 2, 0, true, 1};
+    const struct pair_delta t = pair_delta(&in);
+    double right = 0;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        right += (b_good[i] >= b_bad[i]) / (double)N;
+    assert_near(d.base, right, 1e-12);
+    assert_near(t.accuracy, d.accuracy, 1e-12);
+    assert_near(t.base, d.base, 1e-12);
+    assert_near(t.margin, d.margin, 1e-12);
+    assert_near(t.se, d.se, 1e-12);
+    assert_int_equal(t.n_gained, 2 * d.n_gained);
+    assert_true(isnan(t.ci_low) && isnan(t.margin_high)); /* no resamples were asked for */
+    in.a_good = crossed[0], in.a_bad = crossed[1], in.b_good = crossed[2], in.b_bad = crossed[3];
+    const struct pair_delta c = pair_delta(&in);
+    assert_near(c.accuracy, 0, 1e-12);
+    assert_near(c.margin, 0, 1e-12);
+    assert_near(c.se, 0, 1e-12);
+    assert_near(c.base, d.base + d.accuracy / 2, 1e-12);
+    assert_int_equal(c.n_gained, c.n_lost);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +229,7 @@ int main(void)
         cmocka_unit_test(means_do_not_weight_paradigms),
         cmocka_unit_test(mcnemar_is_the_exact_binomial),
         cmocka_unit_test(intervals_cover_and_find),
+        cmocka_unit_test(several_seeds_count_by_their_mean),
         cmocka_unit_test(comparing_the_other_way_round_changes_signs),
     };
 
