@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 static void reserve(struct buf *b, size_t extra)
 {
     size_t need = b->len + extra + 1;
@@ -15,10 +17,8 @@ static void reserve(struct buf *b, size_t extra)
     while (cap < need)
         cap *= 2;
     b->data = realloc(b->data, cap);
-    if (!b->data) {
-        fprintf(stderr, "out of memory: %zu bytes\n", cap);
-        abort();
-    }
+    if (!b->data)
+        oom_exit("%zu bytes", cap);
     b->cap = cap;
 }
 

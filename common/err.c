@@ -63,7 +63,7 @@ enum err_code err_errno(struct err *e, int errnum, const char *fmt, ...)
     vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
     n = strlen(e->text);
-    snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(errnum));
+    snprintf(e->text + n, sizeof e->text - n, ": %s%s", strerror(errnum), errnum == EFBIG ? " (ulimit -f)" : "");
     return e->code;
 }
 

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 static void *grow(void *p, size_t n, size_t size)
 {
     void *q = n > SIZE_MAX / size ? NULL : realloc(p, n * size);
 
-    if (!q) {
-        fprintf(stderr, "out of memory: map of %zu items\n", n);
-        abort();
-    }
+    if (!q)
+        oom_exit("map of %zu items", n);
     return q;
 }
 

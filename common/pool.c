@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 enum { ALIGN = 16, BLOCK = 1 << 16 };
 
 struct pool_block {
@@ -23,10 +25,8 @@ void *pool_alloc(struct pool *p, size_t n, size_t size)
         size_t cap = need > BLOCK ? need : BLOCK;
         struct pool_block *b = calloc(1, sizeof *b + cap);
 
-        if (!b) {
-            fprintf(stderr, "out of memory: %zu bytes\n", cap);
-            abort();
-        }
+        if (!b)
+            oom_exit("%zu bytes", cap);
         b->next = p->head;
         p->head = b;
         p->used = 0;

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/oom.h"
+
 extern char **environ;
 
 enum { FD_COUNT = 4 };
@@ -201,10 +203,8 @@ static bool is_launcher_variable(const char *s, bool keep_mca)
 
 static void *must(void *p)
 {
-    if (!p) {
-        fprintf(stderr, "out of memory: environment\n");
-        abort();
-    }
+    if (!p)
+        oom_exit("environment");
     return p;
 }
 

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 static void *must_alloc(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
 
-    if (!p) {
-        fprintf(stderr, "out of memory: %zu values of %zu bytes\n", n, size);
-        abort();
-    }
+    if (!p)
+        oom_exit("%zu values of %zu bytes", n, size);
     return p;
 }
 

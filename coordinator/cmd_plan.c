@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/oom.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/cmd_spec.h"
@@ -39,7 +40,7 @@ static void add_job(struct plan *p, const struct expand_job *j)
         p->stage_of = realloc(p->stage_of, p->cap * sizeof *p->stage_of);
         p->finish_s = realloc(p->finish_s, p->cap * sizeof *p->finish_s);
         if (!p->stage_of || !p->finish_s)
-            abort(); /* 12 bytes a job */
+            oom_exit("cmd_plan"); /* 12 bytes a job */
     }
     for (size_t i = 0; i < j->n_inputs; i++)
         if (p->finish_s[j->inputs[i].job] > start)

@@ -1,4 +1,5 @@
 /* cmd_report.c - saegrid report: one HTML page about a sweep, or about all. */
+#include "common/oom.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/html.h"
@@ -16,12 +17,12 @@ static void folder_of(const char *path, struct buf *out)
     char *copy = strdup(path), *real;
 
     if (!copy)
-        abort();
+        oom_exit("cmd_report");
     real = realpath(dirname(copy), NULL);
     free(copy);
     copy = strdup(path);
     if (!copy)
-        abort();
+        oom_exit("cmd_report");
     buf_str(out, real ? real : dirname(copy));
     free(real);
     free(copy);

@@ -1,4 +1,5 @@
 /* core_out.c - the batch of core.h: events, replies and the texts that they borrow. */
+#include "common/oom.h"
 #include "coordinator/core_internal.h"
 
 #include <stdio.h>
@@ -15,10 +16,8 @@ struct core_text {
 
 static void *must(void *p, size_t n)
 {
-    if (!p) {
-        fprintf(stderr, "out of memory: %zu bytes\n", n);
-        abort();
-    }
+    if (!p)
+        oom_exit("%zu bytes", n);
     return p;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/expand.h"
+#include "common/oom.h"
 #include "common/pathid.h"
 #include "coordinator/spec_internal.h"
 
@@ -34,7 +35,7 @@ static void *grow(void *p, size_t n, size_t size)
 {
     p = realloc(p, n * size);
     if (!p && n)
-        abort(); /* bounded by the number of rows, which was checked */
+        oom_exit("expand"); /* bounded by the number of rows, which was checked */
     return p;
 }
 
@@ -54,7 +55,7 @@ static void rehash(struct expansion *x)
     free(x->slots);
     x->slots = calloc(x->n_slots, sizeof *x->slots);
     if (!x->slots)
-        abort();
+        oom_exit("expand");
     for (size_t j = 0; j < x->n_jobs; j++) {
         size_t i = hash_of(&x->ids[j]) & (x->n_slots - 1);
 

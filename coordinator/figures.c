@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/fs.h"
+#include "common/oom.h"
 #include "coordinator/html.h"
 
 enum { SVG_MAX = 64 << 20 };
@@ -14,7 +15,7 @@ static void *grown(void *p, size_t n, size_t size)
 {
     p = realloc(p, (n ? n : 1) * size);
     if (!p)
-        abort();
+        oom_exit("figures");
     return p;
 }
 
@@ -23,7 +24,7 @@ static void *fresh(size_t n, size_t size)
     void *p = calloc(n + 1, size);
 
     if (!p)
-        abort();
+        oom_exit("figures");
     return p;
 }
 
@@ -32,7 +33,7 @@ static char *copy(const char *s)
     char *c = strdup(s ? s : "");
 
     if (!c)
-        abort();
+        oom_exit("figures");
     return c;
 }
 
@@ -51,7 +52,7 @@ struct figure *figures_new(struct figures *f, const char *name, const char *titl
     struct buf id = {0};
 
     if (!g)
-        abort();
+        oom_exit("figures");
     html_id(&id, name);
     size_t stem = id.len;
     for (int i = 2; has_name(f, id.data); i++) {

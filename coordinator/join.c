@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/map.h"
+#include "common/oom.h"
 #include "coordinator/spec_internal.h"
 
 /* Rows over a subset of axes; link[i] leads to the groups of sources, [n][n_links]. */
@@ -25,7 +26,7 @@ static void *grow(void *p, uint64_t n, size_t size)
 {
     p = realloc(p, (size_t)(n ? n : 1) * (size ? size : 1));
     if (!p)
-        abort(); /* the number of rows is bounded and was checked */
+        oom_exit("join"); /* the number of rows is bounded and was checked */
     return p;
 }
 

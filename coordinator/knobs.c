@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
 #include "coordinator/spec_internal.h"
 
 /* Rows of stages; a level of ancestors. */
@@ -27,7 +28,7 @@ static void add_place(struct places *p, int stage, uint32_t row)
         p->cap = p->cap ? 2 * p->cap : 16;
         p->v = realloc(p->v, p->cap * sizeof *p->v);
         if (!p->v)
-            abort(); /* as buf.h: small next to the rows themselves */
+            oom_exit("knobs");
     }
     p->v[p->n++] = (struct place){stage, row};
 }
@@ -277,7 +278,7 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
     char text[SPEC_TEXT_MAX];
 
     if (!mark)
-        abort();
+        oom_exit("knobs");
     mark_ancestors(s, stage, mark);
     for (int t = 0; t < (int)s->n_stages; t++) {
         const struct job_kind *k = s->stages[t].kind;

@@ -93,6 +93,7 @@ int main(int argc, char **argv)
 
     log_level_from_env();
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a manifest over the limit of file size: a write that fails, and says so */
     if (argc < 2) {
         fprintf(stderr, "saegrid: a command is missing; see saegrid --help\n");
         return err_exit_code(ERR_USAGE);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const struct {
     const char *name, *sql;
@@ -12,6 +13,14 @@ static const struct {
 #include "coordinator/manifest_sql.def"
 #undef STATEMENT
 };
+
+/* SQLite keeps no errno of a write to its journal. */
+static bool is_size_limited(void)
+{
+    struct rlimit size;
+
+    return !getrlimit(RLIMIT_FSIZE, &size) && size.rlim_cur != RLIM_INFINITY;
+}
 
 enum err_code db_error(sqlite3 *db, struct err *e, const char *what)
 {
@@ -29,7 +38,8 @@ enum err_code db_error(sqlite3 *db, struct err *e, const char *what)
         code = ERR_IO;
     else if (base == SQLITE_NOMEM)
         code = ERR_NOMEM;
-    return err_set(e, code, "manifest: %s: %s (%d)", what, sqlite3_errmsg(db), rc);
+    return err_set(e, code, "manifest: %s: %s (%d)%s", what, sqlite3_errmsg(db), rc,
+                   rc == SQLITE_IOERR_WRITE && is_size_limited() ? "; file size is limited (ulimit -f), raise it" : "");
 }
 
 enum err_code db_script(sqlite3 *db, const char *sql, struct err *e)

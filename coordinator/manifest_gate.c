@@ -3,6 +3,7 @@
  * A job's end can decide its own gate, and, if its stage is complete by that, the gates of stages
  * that compare themselves with it.
  */
+#include "common/oom.h"
 #include "coordinator/manifest_internal.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ static enum err_code collect(struct manifest *m, int64_t job, struct open_gate *
             cap = cap ? 2 * cap : 16;
             *gates = realloc(*gates, cap * sizeof **gates);
             if (!*gates)
-                abort();
+                oom_exit("manifest_gate");
         }
         (*gates)[(*n)++] = (struct open_gate){
             .sweep = sqlite3_column_int64(row, 0),

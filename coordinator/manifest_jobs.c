@@ -1,4 +1,5 @@
 /* manifest_jobs.c - what the core asks about jobs: load, payload, folders, repair. */
+#include "common/oom.h"
 #include "coordinator/manifest_internal.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ static void add_input(struct inputs *in, int64_t input)
         in->cap = in->cap ? 2 * in->cap : 64;
         in->v = realloc(in->v, in->cap * sizeof *in->v);
         if (!in->v)
-            abort();
+            oom_exit("manifest_jobs");
     }
     in->v[in->n++] = input;
 }
@@ -155,7 +156,7 @@ static enum err_code find_leased(struct manifest *m, int64_t wall_ms, struct eve
             cap = cap ? 2 * cap : 64;
             *events = realloc(*events, cap * sizeof **events);
             if (!*events)
-                abort();
+                oom_exit("manifest_jobs");
         }
         struct event *ev = *events + *n;
         *ev = (struct event){.job = sqlite3_column_int64(row, 0), .epoch = sqlite3_column_int64(row, 1),

@@ -1,5 +1,6 @@
 /* manifest_order.c - what orders from outside ask of the manifest: which jobs are meant, and how
  * they stand. */
+#include "common/oom.h"
 #include "coordinator/manifest_internal.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static enum err_code list_ids(struct manifest *m, sqlite3_stmt *row, enum err_co
             cap = cap ? 2 * cap : 16;
             *ids = realloc(*ids, cap * sizeof **ids);
             if (!*ids)
-                abort();
+                oom_exit("manifest_order");
         }
         (*ids)[(*n)++] = sqlite3_column_int64(row, 0);
     }

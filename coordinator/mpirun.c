@@ -11,6 +11,7 @@
 
 #include "common/fs.h"
 #include "common/link.h"
+#include "common/oom.h"
 #include "common/proc.h"
 
 extern char **environ;
@@ -33,7 +34,7 @@ static void add(struct list *l, const char *text)
         l->cap = l->cap ? 2 * l->cap : 64;
         l->v = realloc(l->v, l->cap * sizeof *l->v);
         if (!l->v)
-            abort();
+            oom_exit("mpirun");
     }
     buf_str(&b, text);
     l->v[l->n++] = buf_steal(&b);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 enum { HELP_COLUMN = 28 };
 
 bool opts_duration(const char *text, double *seconds)
@@ -117,7 +119,7 @@ static void list_add(struct opts_list *l, const char *text)
         l->cap = l->cap ? 2 * l->cap : 8;
         l->v = realloc(l->v, l->cap * sizeof *l->v);
         if (!l->v)
-            abort();
+            oom_exit("opts");
     }
     l->v[l->n++] = text;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 static void *grow(void *p, size_t need, size_t *cap, size_t size)
 {
     if (need <= *cap)
@@ -13,10 +15,8 @@ static void *grow(void *p, size_t need, size_t *cap, size_t size)
     while (n < need)
         n *= 2;
     p = realloc(p, n * size);
-    if (!p) {
-        fprintf(stderr, "out of memory: %zu items of %zu bytes\n", n, size);
-        abort();
-    }
+    if (!p)
+        oom_exit("%zu items of %zu bytes", n, size);
     *cap = n;
     return p;
 }

@@ -10,6 +10,7 @@
 
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/oom.h"
 #include "common/rundir.h"
 #include "coordinator/start.h"
 
@@ -55,7 +56,7 @@ static void names_add(struct names *l, const char *name)
         l->cap = l->cap ? 2 * l->cap : 64;
         l->v = realloc(l->v, l->cap * sizeof *l->v);
         if (!l->v)
-            abort();
+            oom_exit("repair");
     }
     struct buf b = {0};
     buf_str(&b, name);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
 #include "coordinator/condition.h"
 #include "coordinator/tables.h"
 
@@ -284,7 +285,7 @@ void figs_of_stage(struct report *r, const struct table *t, const char *stage)
     struct axis *a = calloc(1, sizeof *a);
 
     if (!x || !a || !(a->group = calloc(t->n_rows + 1, sizeof *a->group)))
-        abort();
+        oom_exit("report_figs");
     a->t = t;
     a->stage = stage;
     a->x = x;

@@ -1,4 +1,5 @@
 /* report_front.c - what stability costs in reconstruction: every condition, and those no other beats. */
+#include "common/oom.h"
 #include "coordinator/report_table.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ static double add_front(struct figure *g, const struct table *t)
     size_t n = 0;
 
     if (!p)
-        abort();
+        oom_exit("report_front");
     for (size_t i = 0; i < t->n_rows; i++)
         if (!is_beaten(t, i)) {
             p[n][0] = value(t, i, "ev_mean");

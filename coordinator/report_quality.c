@@ -1,4 +1,5 @@
 /* report_quality.c - every other stage: its metrics by condition, folded over seeds. */
+#include "common/oom.h"
 #include "coordinator/report_table.h"
 
 #include <stdlib.h>
@@ -120,7 +121,7 @@ static enum err_code put_conditions(struct report *r, const struct runs_of *o, c
     enum err_code rc = ERR_OK;
 
     if (!cols)
-        abort();
+        oom_exit("report_quality");
     add_columns(&shown, o, names, n, cols, &n_cols);
     for (size_t i = 0; i < shown_rows && !rc; i++) {
         struct cell *row = table_add_row(&shown);

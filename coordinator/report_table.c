@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
 #include "coordinator/html.h"
 #include "coordinator/tables.h"
 
@@ -150,7 +151,7 @@ void report_table(struct report *r, const struct table *t, const struct report_c
     size_t k = 0;
 
     if (!p)
-        abort();
+        oom_exit("report_table");
     for (size_t i = 0; i < n; i++) {
         int at = table_col(t, cols[i].column);
 
@@ -180,7 +181,7 @@ void report_table_all(struct report *r, const struct table *t, const char *capti
     size_t n = 0;
 
     if (!cols)
-        abort();
+        oom_exit("report_table");
     for (size_t c = 0; c < t->n_cols; c++)
         if (strcmp(t->cols[c], "job") != 0)
             cols[n++] = (struct report_col){.column = t->cols[c],

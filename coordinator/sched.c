@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 static void *must(void *p)
 {
     if (!p)
-        abort();
+        oom_exit("sched");
     return p;
 }
 

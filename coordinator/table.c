@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/oom.h"
 
 static void *grown(void *p, size_t n, size_t size)
 {
     p = realloc(p, (n ? n : 1) * size);
     if (!p)
-        abort();
+        oom_exit("table");
     return p;
 }
 
@@ -32,7 +33,7 @@ void table_add_col(struct table *t, const char *name)
     t->cols = grown(t->cols, t->n_cols + 1, sizeof *t->cols);
     t->cols[t->n_cols] = strdup(name);
     if (!t->cols[t->n_cols++])
-        abort();
+        oom_exit("table");
 }
 
 struct cell *table_add_row(struct table *t)
@@ -54,7 +55,7 @@ void cell_set_text(struct cell *c, const char *text)
         return;
     *c = (struct cell){.type = CELL_TEXT, .text = strdup(text)};
     if (!c->text)
-        abort();
+        oom_exit("table");
 }
 
 void cell_set_i64(struct cell *c, int64_t v)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/oom.h"
 #include "worker/agent/settle.h"
 
 enum { PROGRESS_MS = 1000, INLINE_SLICE_US = 2000 };
@@ -68,7 +69,7 @@ void agent_take(struct agent *a, const struct msg_GRANT *m)
         return; /* more than we asked for, whose lease will expire; or a copy */
     struct agent_item *it = malloc(sizeof *it);
     if (!it)
-        abort();
+        oom_exit("agent_jobs");
     *it = (struct agent_item){
         .job = m->job,
         .epoch = m->epoch,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "worker/agent/runner_env.h"
 
 enum { WATCH_MS = 250, NICE = 5, READ_MAX = 64 << 10, ERROR_FILE_MAX = 1 << 20 };
+#define CPU_SLACK_S 0.3 /* the kernel's limit counts ticks, its sums do not */
 
 /* --- start -------------------------------------------------------------------------------- */
 
@@ -159,6 +161,17 @@ static void close_all(struct launch *l)
     l->is_running = false;
 }
 
+/* Inherited by us or set by a wrapper of the runner. */
+static void read_limits(struct launch *l)
+{
+    struct rlimit cpu, space;
+
+    if (!prlimit(l->proc.pid, RLIMIT_CPU, NULL, &cpu))
+        l->cpu_limit_s = cpu.rlim_max == RLIM_INFINITY ? INFINITY : (double)cpu.rlim_max;
+    if (!prlimit(l->proc.pid, RLIMIT_AS, NULL, &space))
+        l->is_space_limited = space.rlim_cur != RLIM_INFINITY;
+}
+
 enum err_code launch_start(struct launch *l, const struct launch_spec *s, int64_t now_ms,
                            struct err *e)
 {
@@ -177,6 +190,8 @@ enum err_code launch_start(struct launch *l, const struct launch_spec *s, int64_
     l->kill_at_ms = INT64_MAX;
     l->next_watch_ms = now_ms + WATCH_MS;
     l->memory = s->memory;
+    l->cpu_limit_s = INFINITY;
+    read_limits(l);
     if (!l->oom_read_ms || now_ms - l->oom_read_ms >= WATCH_MS) { /* the kernel takes its time */
         l->oom_before = count_oom_kills();
         l->oom_read_ms = now_ms;
@@ -275,6 +290,7 @@ static void watch(struct launch *l, int64_t now_ms)
     if (now_ms < l->next_watch_ms)
         return;
     l->next_watch_ms = now_ms + WATCH_MS;
+    read_limits(l);
     if (l->memory > 0 && resident_bytes(l->proc.pid) > l->memory) {
         l->cause = CAUSE_MEMORY;
         proc_signal_group(&l->proc, SIGKILL);
@@ -314,6 +330,20 @@ static bool has_result(const struct launch *l)
     return rundir_is_complete(l->final.data) || (l->is_warm && rundir_is_complete(l->tmp.data));
 }
 
+/* What killed it, if we did not.  A hard limit of CPU time of a second leaves no room for SIGXCPU. */
+static enum outcome_cause find_cause(const struct launch *l, const struct proc_end *end)
+{
+    if (l->cause != CAUSE_NONE)
+        return l->cause;
+    if (end->signal == SIGKILL && end->user_s + end->sys_s >= l->cpu_limit_s - CPU_SLACK_S)
+        return CAUSE_CPU;
+    if (end->signal == SIGKILL && count_oom_kills() > l->oom_before)
+        return CAUSE_OOM;
+    if (end->exit_code == err_exit_code(ERR_NOMEM) && l->is_space_limited)
+        return CAUSE_SPACE;
+    return CAUSE_NONE;
+}
+
 bool launch_poll(struct launch *l, int64_t now_ms, struct launch_end *end)
 {
     struct buf error = {0};
@@ -328,8 +358,7 @@ bool launch_poll(struct launch *l, int64_t now_ms, struct launch_end *end)
         return false;
     }
     kill(-l->proc.pid, SIGKILL); /* children that it left behind */
-    if (l->cause == CAUSE_NONE && end->proc.signal == SIGKILL && count_oom_kills() > l->oom_before)
-        l->cause = CAUSE_OOM;
+    l->cause = find_cause(l, &end->proc);
     end->is_whole = l->is_warm && end->proc.exit_code == 0;
     end->outcome = outcome_of(&end->proc, l->cause, has_result(l));
     end->wall_ms = now_ms - l->start_ms;

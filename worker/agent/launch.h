@@ -39,6 +39,8 @@ struct launch {
     bool has_news;         /* a progress line came; cleared by the caller */
     int64_t start_ms, timeout_at_ms, kill_at_ms, next_watch_ms;
     int64_t memory;
+    double cpu_limit_s;    /* what the shell or batch system allows it, as last seen: CPU time, */
+    bool is_space_limited; /* and whether its address space has a limit */
     uint64_t oom_before;   /* kernel's count of OOM kills, */
     int64_t oom_read_ms;   /* at this time */
     enum outcome_cause cause;

@@ -65,6 +65,7 @@ static void signals_install(void)
     sigaction(SIGUSR1, &ignore, NULL); /* mpirun hands it to every rank */
     sigaction(SIGUSR2, &ignore, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a log that is cut short is no reason to die */
 }
 
 /* Sleeps until something happens or `us` are over. */
@@ -183,19 +184,6 @@ static int version(void)
     return 0;
 }
 
-/* Runners inherit a limit of CPU time.  Where soft and hard are one, as `ulimit -t` makes them, the kernel
- * kills without a word; a soft limit a second earlier says SIGXCPU, which has a class. */
-static void leave_room_for_sigxcpu(void)
-{
-    struct rlimit cpu;
-
-    if (getrlimit(RLIMIT_CPU, &cpu) || cpu.rlim_max == RLIM_INFINITY || cpu.rlim_cur < cpu.rlim_max ||
-        cpu.rlim_max < 2)
-        return;
-    cpu.rlim_cur = cpu.rlim_max - 1;
-    setrlimit(RLIMIT_CPU, &cpu);
-}
-
 int main(int argc, char **argv)
 {
     const char *results = getenv("SAEGRID_RESULTS");
@@ -216,7 +204,6 @@ int main(int argc, char **argv)
     }
     log_level_from_env();
     setrlimit(RLIMIT_CORE, &no_core); /* inherited by the runners */
-    leave_room_for_sigxcpu();
     if (pipe2(wake_fd, O_CLOEXEC | O_NONBLOCK)) {
         fprintf(stderr, "saegrid-agent: pipe: %s\n", strerror(errno));
         return err_exit_code(ERR_IO);

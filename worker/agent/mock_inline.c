@@ -19,11 +19,12 @@ static const struct {
     {"external", ERR_CLASS_EXTERNAL, 75, 0}, {"segv", ERR_CLASS_CODE, -1, SIGSEGV},
     {"abort", ERR_CLASS_CODE, -1, SIGABRT}, {"kill", ERR_CLASS_EXTERNAL, -1, SIGKILL},
     {"exit3", ERR_CLASS_CODE, 3, 0},        {"eat", ERR_CLASS_INFRA, 71, 0},
+    {"grow", ERR_CLASS_CONFIG, -1, SIGXFSZ},
 };
 
 static void set_failure(struct mock_inline *m, const char *fail)
 {
-    m->hangs = strcmp(fail, "hang") == 0;
+    m->hangs = strcmp(fail, "hang") == 0 || strcmp(fail, "spin") == 0;
     m->is_oom = strcmp(fail, "eat") == 0;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
         if (strcmp(fail, ends[i].fail) != 0)

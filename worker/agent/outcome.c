@@ -42,7 +42,7 @@ struct outcome outcome_of(const struct proc_end *end, enum outcome_cause cause, 
         return o;
     if (cause == CAUSE_MEMORY || (cause == CAUSE_OOM && end->signal == SIGKILL))
         return (struct outcome){ERR_CLASS_INFRA, true};
-    if (cause == CAUSE_TIMEOUT)
+    if (cause == CAUSE_TIMEOUT || cause == CAUSE_CPU)
         o.class = ERR_CLASS_CONFIG;
     else if (end->signal)
         o.class = class_of_signal(end->signal);
@@ -50,6 +50,12 @@ struct outcome outcome_of(const struct proc_end *end, enum outcome_cause cause, 
         o.class = class_of_exit(end->exit_code);
     o.is_oom = end->exit_code == err_exit_code(ERR_NOMEM);
     return o;
+}
+
+static void tell_limit(struct buf *out, const char *what, char option)
+{
+    buf_fmt(out, "over the limit of %s of the shell or batch system (ulimit -%c); raise it, then saegrid requeue",
+            what, option);
 }
 
 void outcome_message(struct buf *out, const struct proc_end *end, enum outcome_cause cause,
@@ -61,9 +67,12 @@ void outcome_message(struct buf *out, const struct proc_end *end, enum outcome_c
         buf_str(out, "over its memory limit; raise `memory`");
     else if (cause == CAUSE_OOM && end->signal == SIGKILL)
         buf_str(out, "killed: the machine was out of memory; give it fewer agents (-j), or more memory");
-    else if (end->signal == SIGXCPU || end->signal == SIGXFSZ)
-        buf_fmt(out, "over the limit of %s of the shell or batch system (ulimit -%c); raise it, then saegrid requeue",
-                end->signal == SIGXCPU ? "CPU time" : "file size", end->signal == SIGXCPU ? 't' : 'f');
+    else if (cause == CAUSE_CPU || end->signal == SIGXCPU)
+        tell_limit(out, "CPU time", 't');
+    else if (end->signal == SIGXFSZ)
+        tell_limit(out, "file size", 'f');
+    else if (cause == CAUSE_SPACE)
+        tell_limit(out, "address space", 'v');
     else if (end->signal)
         buf_fmt(out, "signal %d (%s)", end->signal, strsignal(end->signal));
     else if (end->exit_code)

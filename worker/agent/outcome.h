@@ -5,12 +5,14 @@
 #include "common/buf.h"
 #include "common/proc.h"
 
-enum outcome_cause {   /* what we did to it */
+enum outcome_cause {   /* what was done to it */
     CAUSE_NONE,
     CAUSE_STOPPED,     /* asked to stop: drain, cancel */
     CAUSE_TIMEOUT,
     CAUSE_MEMORY,      /* over its limit: killed by us */
-    CAUSE_OOM          /* killed while the kernel was killing for want of memory */
+    CAUSE_OOM,         /* killed while the kernel was killing for want of memory */
+    CAUSE_CPU,         /* killed by the kernel at a hard limit of CPU time (RLIMIT_CPU) */
+    CAUSE_SPACE        /* out of memory below a limit of its address space (RLIMIT_AS) */
 };
 
 struct outcome {

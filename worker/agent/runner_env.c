@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/oom.h"
 #include "common/proc.h"
 
 static bool is_ours(const char *item, const char *const *names, size_t n)
@@ -27,7 +28,7 @@ char **runner_env(int threads)
         n++;
     char **env = calloc(n + ARRAY_LEN(names) + 1, sizeof *env);
     if (!env)
-        abort();
+        oom_exit("runner_env");
     for (size_t i = 0; i < n; i++) {
         if (is_ours(clean[i], names, ARRAY_LEN(names)))
             free(clean[i]);

@@ -1,6 +1,7 @@
 /* bpe_merge.c - from one piece to its ids: the merges, and a cache of pieces seen before. */
 #include <string.h>
 
+#include "common/oom.h"
 #include "worker/data/bpe_parts.h"
 
 enum {
@@ -156,7 +157,7 @@ void bpe_merge_long(const struct bpe *b, uint32_t *id, size_t *n)
     s.prev = malloc(*n * sizeof *s.prev);
     s.heap.c = malloc(3 * *n * sizeof *s.heap.c); /* n - 1 at first, two for each of n - 1 merges */
     if (!s.next || !s.prev || !s.heap.c)
-        abort(); /* as buf does */
+        oom_exit("bpe_merge");
     for (size_t i = 0; i < *n; i++) {
         s.next[i] = i + 1 < *n ? (int64_t)i + 1 : NONE;
         s.prev[i] = i ? (int64_t)i - 1 : NONE;

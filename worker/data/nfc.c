@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
 #include "worker/data/utf8.h"
 
 struct run {
@@ -50,7 +51,7 @@ static void push(struct run *r, uint32_t c)
         r->cap = r->cap ? 2 * r->cap : 64;
         r->c = realloc(r->c, r->cap * sizeof *r->c);
         if (!r->c)
-            abort(); /* as buf does */
+            oom_exit("nfc");
     }
     r->c[r->n++] = c;
 }
@@ -92,7 +93,7 @@ static void order(struct run *r)
             struct mark *m = malloc((end - i) * sizeof *m);
 
             if (!m)
-                abort();
+                oom_exit("nfc");
             for (size_t k = i; k < end; k++)
                 m[k - i] = (struct mark){r->c[k], (uint32_t)(k - i), unicode_ccc_of(r->c[k])};
             qsort(m, end - i, sizeof *m, by_class);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/oom.h"
 #include "worker/data/text.h"
 
 static void *grown(void *items, size_t n, size_t *cap, size_t size)
@@ -14,7 +15,7 @@ static void *grown(void *items, size_t n, size_t *cap, size_t size)
     *cap = *cap ? 2 * *cap : 64;
     items = realloc(items, *cap * size);
     if (!items)
-        abort(); /* as buf does */
+        oom_exit("pairs");
     return items;
 }
 
@@ -23,7 +24,7 @@ static char *copy(const char *text)
     char *c = strdup(text);
 
     if (!c)
-        abort();
+        oom_exit("pairs");
     return c;
 }
 

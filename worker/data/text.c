@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "common/fs.h"
+#include "common/oom.h"
 
 enum { DEPTH_MAX = 8, CHUNK = 1 << 16, STRETCH_MAX = 16 };
 
@@ -20,7 +21,7 @@ static void push(struct text_files *f, const char *path)
     }
     char *copy = strdup(path);
     if (!f->path || !copy)
-        abort(); /* as buf does */
+        oom_exit("text");
     f->path[f->n++] = copy;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/oom.h"
 #include "worker/data/tokens.h"
 #include "worker/data/tokens_format.h"
 
@@ -68,7 +69,7 @@ void tokens_end_doc(struct tokens_writer *w, uint64_t n_bytes, uint64_t n_words)
         w->cap = w->cap ? 2 * w->cap : 256;
         w->at = realloc(w->at, 3 * w->cap * sizeof *w->at);
         if (!w->at)
-            abort(); /* as buf does */
+            oom_exit("tokens_write");
     }
     w->n_bytes += n_bytes;
     w->n_words += n_words;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 enum { MANY = 3, SLOTS_MIN = 1 << 16 };
 
 struct ngram_node {
@@ -138,7 +140,7 @@ void ngram_finish(struct ngram *g)
     uint8_t *length = calloc(g->n + 1, 1);
 
     if (!length)
-        abort(); /* as buf does: one byte a node beside 32 */
+        oom_exit("ngram");
     for (size_t i = 1; i < g->n; i++) { /* a parent comes before its children */
         struct ngram_node *parent = &g->node[g->node[i].key >> 32];
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
 #include "common/rng.h"
 #include "common/stats.h"
 
@@ -184,7 +185,7 @@ struct pair_delta pair_delta(const struct pair_delta_in *in)
     struct work w;
 
     if (!work_open(&w, in))
-        abort(); /* as buf does */
+        oom_exit("pairstat");
     fill(&w, in, &d);
     means(&w, in, &d);
     intervals(&w, in, &d);

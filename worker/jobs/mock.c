@@ -2,6 +2,8 @@
  *
  * `value` is the first rng_f64 of stream "mock.value" of the seed, here and in the agent.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +102,37 @@ static enum err_code hang(struct job *j)
     return ERR_BUG;
 }
 
+/* Deaf and busy: for a limit of CPU time. */
+static enum err_code spin(void)
+{
+    for (volatile uint64_t i = 0;; i++) {
+    }
+    return ERR_BUG;
+}
+
+/* A file of `eat` bytes: for a limit of file size. */
+static enum err_code grow(struct job *j, const struct mock_cfg *c, struct err *e)
+{
+    static const char chunk[1 << 16];
+    struct buf path = {0};
+
+    buf_fmt(&path, "%s/grown", j->dir);
+    int fd = open(path.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    enum err_code rc = fd < 0 ? err_errno(e, errno, "create %s", path.data) : ERR_OK;
+    for (int64_t at = 0; !rc && at < c->eat;) {
+        ssize_t n = write(fd, chunk, sizeof chunk); /* less than asked for at the limit, before it is met */
+
+        if (n < 0)
+            rc = err_errno(e, errno, "write %s", path.data);
+        at += n;
+    }
+    if (fd >= 0)
+        close(fd);
+    unlink(path.data);
+    buf_free(&path);
+    return rc ? rc : err_set(e, ERR_BUG, "grow: wrote %lld bytes and nobody minded", (long long)c->eat);
+}
+
 /* NULL-terminated rows: how each `fail` ends. */
 static const struct {
     const char *fail;
@@ -115,6 +148,10 @@ static enum err_code fail(struct job *j, const struct mock_cfg *c, struct err *e
 {
     if (strcmp(c->fail, "hang") == 0)
         return hang(j);
+    if (strcmp(c->fail, "spin") == 0)
+        return spin();
+    if (strcmp(c->fail, "grow") == 0)
+        return grow(j, c, e);
     if (strcmp(c->fail, "exit3") == 0)
         _exit(3);
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {

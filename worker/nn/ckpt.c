@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/oom.h"
 #include "common/sha256.h"
 
 static struct ckpt_item *item_new(struct ckpt *c, char *name)
@@ -21,10 +22,8 @@ static struct ckpt_item *item_new(struct ckpt *c, char *name)
     if (c->n == c->cap) {
         c->cap = c->cap ? 2 * c->cap : 32;
         c->items = realloc(c->items, c->cap * sizeof *c->items);
-        if (!c->items) {
-            fprintf(stderr, "out of memory: %zu items of a checkpoint\n", c->cap);
-            abort();
-        }
+        if (!c->items)
+            oom_exit("%zu items of a checkpoint", c->cap);
     }
     c->items[c->n] = (struct ckpt_item){.name = name};
     return &c->items[c->n++];

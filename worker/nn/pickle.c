@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/oom.h"
+
 enum { GLOBAL_MAX = 128 };
 
 enum global { G_ORDERED_DICT, G_TENSOR, G_PARAMETER, G_SIZE, G_STORAGE };
@@ -50,10 +52,8 @@ static void *grown(void *items, size_t need, size_t *cap, size_t size)
     while (*cap < need)
         *cap = *cap ? 2 * *cap : 16;
     items = realloc(items, *cap * size);
-    if (!items) {
-        fprintf(stderr, "out of memory: %zu values of a pickle\n", *cap);
-        abort();
-    }
+    if (!items)
+        oom_exit("%zu values of a pickle", *cap);
     memset((char *)items + old * size, 0, (*cap - old) * size);
     return items;
 }
@@ -68,10 +68,8 @@ static struct pv *make(struct machine *m, enum pv_type type)
     struct pickle *p = m->out;
     struct pv *v = calloc(1, sizeof *v);
 
-    if (!v) {
-        fprintf(stderr, "out of memory: a value of a pickle\n");
-        abort();
-    }
+    if (!v)
+        oom_exit("a value of a pickle");
     v->type = type;
     p->all = grown(p->all, p->n_all + 1, &p->cap_all, sizeof *p->all);
     p->all[p->n_all++] = v;
@@ -168,10 +166,8 @@ static enum err_code op_text(struct machine *m)
         return damaged(m, "a text with a zero byte");
     v = push(m, make(m, PV_TEXT));
     v->s = calloc(1, n + 1);
-    if (!v->s) {
-        fprintf(stderr, "out of memory: %" PRIu64 " bytes of text\n", n);
-        abort();
-    }
+    if (!v->s)
+        oom_exit("%" PRIu64 " bytes of text", n);
     memcpy(v->s, p, n);
     return ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/oom.h"
 #include "worker/nn/pickle.h"
 #include "worker/nn/pt_zip.h"
 
@@ -36,10 +37,8 @@ static void *room(void *items, size_t n, size_t *cap, size_t size)
         return items;
     *cap = *cap ? 2 * *cap : 16;
     items = realloc(items, *cap * size);
-    if (!items) {
-        fprintf(stderr, "out of memory: %zu items of an archive\n", *cap);
-        abort();
-    }
+    if (!items)
+        oom_exit("%zu items of an archive", *cap);
     return items;
 }
 

@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "common/buf.h"
+#include "common/oom.h"
 
 enum {
     LOCAL_SIG = 0x04034b50, CENTRAL_SIG = 0x02014b50, END_SIG = 0x06054b50,
@@ -49,10 +50,8 @@ static struct zip_entry *new_entry(struct zip_entry **list, size_t *n, size_t *c
     if (*n == *cap) {
         *cap = *cap ? 2 * *cap : 16;
         *list = realloc(*list, *cap * sizeof **list);
-        if (!*list) {
-            fprintf(stderr, "out of memory: %zu archive entries\n", *cap);
-            abort();
-        }
+        if (!*list)
+            oom_exit("%zu archive entries", *cap);
     }
     (*list)[*n] = (struct zip_entry){0};
     return &(*list)[(*n)++];

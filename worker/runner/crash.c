@@ -23,7 +23,8 @@ static const struct {
     int sig;
     const char *name;
 } fatal[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},
-             {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGSYS, "SIGSYS"}};
+             {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGSYS, "SIGSYS"},
+             {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"}};
 
 static void say(const char *text)
 {

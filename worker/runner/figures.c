@@ -6,16 +6,15 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/oom.h"
 #include "worker/runner/outputs.h"
 
 static double *doubles(size_t n)
 {
     double *x = calloc(n ? n : 1, sizeof *x);
 
-    if (!x) {
-        fprintf(stderr, "out of memory: %zu numbers\n", n);
-        abort();
-    }
+    if (!x)
+        oom_exit("%zu numbers", n);
     return x;
 }
 
@@ -42,10 +41,8 @@ void job_plot(struct job *j, const char *name, const struct plot *p)
     struct plot_line *lines = calloc(p->n_lines ? p->n_lines : 1, sizeof *lines);
     struct plot copy = *p;
 
-    if (!lines) {
-        fprintf(stderr, "out of memory: %zu lines\n", p->n_lines);
-        abort();
-    }
+    if (!lines)
+        oom_exit("%zu lines", p->n_lines);
     for (size_t i = 0; i < p->n_lines; i++) {
         const struct plot_line *l = &p->lines[i];
 
@@ -238,10 +235,8 @@ enum err_code figures_draw(struct job *j, struct err *e)
         return ERR_OK;
     char **paths = calloc(p->n_figures, sizeof *paths);
     struct plot *plots = calloc(p->n_figures, sizeof *plots);
-    if (!paths || !plots) {
-        fprintf(stderr, "out of memory: %zu figures\n", p->n_figures);
-        abort();
-    }
+    if (!paths || !plots)
+        oom_exit("%zu figures", p->n_figures);
     for (size_t i = 0; i < p->n_figures; i++) {
         paths[i] = figure_path(j, p->figures[i].name);
         plots[i] = p->figures[i].plot;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/fs.h"
+#include "common/oom.h"
 #include "common/rundir.h"
 #include "common/sha256.h"
 #include "worker/runner/job_private.h"
@@ -26,10 +27,8 @@ void *array_room(void *items, size_t n, size_t *cap, size_t size)
         return items;
     *cap = *cap ? 2 * *cap : 16;
     items = *cap <= SIZE_MAX / size ? realloc(items, *cap * size) : NULL;
-    if (!items) {
-        fprintf(stderr, "out of memory: %zu items of %zu bytes\n", *cap, size);
-        abort();
-    }
+    if (!items)
+        oom_exit("%zu items of %zu bytes", *cap, size);
     return items;
 }
 
@@ -37,10 +36,8 @@ static void *zeroed(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
 
-    if (!p) {
-        fprintf(stderr, "out of memory: %zu items of %zu bytes\n", n, size);
-        abort();
-    }
+    if (!p)
+        oom_exit("%zu items of %zu bytes", n, size);
     return p;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "common/kinds/kind.h"
@@ -63,6 +64,19 @@ static void on_stop(int sig)
     stop_wanted = 1;
 }
 
+/* Where the soft and the hard limit of CPU time are one, as `ulimit -t` makes them, the kernel kills without
+ * a word; a soft limit a second earlier says SIGXCPU, which has a class and names the step. */
+static void leave_room_for_sigxcpu(void)
+{
+    struct rlimit cpu;
+
+    if (getrlimit(RLIMIT_CPU, &cpu) || cpu.rlim_max == RLIM_INFINITY || cpu.rlim_cur < cpu.rlim_max ||
+        cpu.rlim_max < 2)
+        return;
+    cpu.rlim_cur = cpu.rlim_max - 1;
+    setrlimit(RLIMIT_CPU, &cpu);
+}
+
 static void signals_install(void)
 {
     struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
@@ -70,6 +84,7 @@ static void signals_install(void)
     const char *parent = getenv("SAEGRID_PARENT");
 
     crash_install();
+    leave_room_for_sigxcpu();
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGUSR1, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);

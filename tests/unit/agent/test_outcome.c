@@ -46,6 +46,8 @@ static void test_ends_become_classes(void **state)
         {-1, SIGKILL, CAUSE_OOM, false, ERR_CLASS_INFRA, true},
         {-1, SIGKILL, CAUSE_STOPPED, false, ERR_CLASS_EXTERNAL, false},
         {-1, SIGTERM, CAUSE_NONE, false, ERR_CLASS_EXTERNAL, false},
+        {-1, SIGKILL, CAUSE_CPU, false, ERR_CLASS_CONFIG, false},
+        {71, 0, CAUSE_SPACE, false, ERR_CLASS_INFRA, true},
         {-1, SIGXCPU, CAUSE_NONE, false, ERR_CLASS_CONFIG, false},
         {-1, SIGXFSZ, CAUSE_NONE, false, ERR_CLASS_CONFIG, false},
     };
@@ -73,6 +75,12 @@ static void test_the_message_prefers_error_json_to_the_log(void **state)
     buf_reset(&b);
     outcome_message(&b, &(struct proc_end){.exit_code = -1, .signal = SIGXCPU}, CAUSE_NONE, NULL, NULL);
     assert_non_null(strstr(b.data, "ulimit -t"));
+    buf_reset(&b);
+    outcome_message(&b, &(struct proc_end){.exit_code = -1, .signal = SIGKILL}, CAUSE_CPU, NULL, NULL);
+    assert_non_null(strstr(b.data, "ulimit -t"));
+    buf_reset(&b);
+    outcome_message(&b, &(struct proc_end){.exit_code = 71}, CAUSE_SPACE, NULL, "out of memory: 9 bytes");
+    assert_non_null(strstr(b.data, "ulimit -v); raise it, then saegrid requeue: out of memory: 9 bytes"));
     buf_free(&b);
 }
 
