@@ -15,6 +15,7 @@
 #include "coordinator/exports.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/expect.h"
 #include "coordinator/mpirun.h"
 #include "coordinator/progress.h"
 #include "coordinator/start.h"
@@ -141,6 +142,24 @@ static enum err_code run_jobs(struct run *r, struct summary *sum, int *exit_code
 
 /* --- after -------------------------------------------------------------------------------- */
 
+/* What was expected, and whether it came out. */
+static enum err_code put_expected(const struct run *r, struct query *q, struct buf *out, struct err *e)
+{
+    struct table checks = {0};
+    struct buf text = {0};
+    enum err_code rc = expect_table(&checks, q, r->sweep, e);
+
+    if (out->len && r->expected && *r->expected)
+        buf_fmt(out, "Expected: %s\n", r->expected);
+    if (!rc)
+        expect_sentence(&checks, r->sweep, &text);
+    if (text.len)
+        buf_fmt(out, "What was expected %s (saegrid table checks --sweep %s)\n", text.data, r->sweep);
+    buf_free(&text);
+    table_free(&checks);
+    return rc;
+}
+
 static enum err_code report(const struct run *r, const struct summary *sum, bool was_idle,
                             struct err *e)
 {
@@ -155,9 +174,9 @@ static enum err_code report(const struct run *r, const struct summary *sum, bool
         rc = summary_failures(q, r->sweep, &out, e);
     if (!rc)
         rc = summary_gates(q, r->sweep, &out, e);
+    if (!rc)
+        rc = put_expected(r, q, &out, e);
     query_close(q);
-    if (out.len && r->expected && *r->expected)
-        buf_fmt(&out, "Expected: %s\n", r->expected);
     if (out.len)
         buf_char(&out, '\n');
     buf_fmt(&out, "%s: ", r->sweep);

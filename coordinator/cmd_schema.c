@@ -246,6 +246,15 @@ static void defs(struct jsonw *w)
         "\"properties\": {\"metric\": {\"type\": \"string\"}, \"against\": {\"type\": \"string\"}, "
         "\"min\": {\"type\": \"number\"}, \"max\": {\"type\": \"number\"}, "
         "\"on_miss\": {\"enum\": [\"negative\", \"fail\"]}}}");
+    raw(w, "check",
+        "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+        "\"claim\": {\"type\": \"string\"}, \"of\": {\"$ref\": \"#/$defs/reference\"}, "
+        "\"metric\": {\"type\": \"string\"}, \"minus\": {\"type\": \"string\"}, "
+        "\"matched\": {\"type\": \"string\"}, \"min\": {\"type\": \"number\"}, "
+        "\"max\": {\"type\": \"number\"}, \"falls_with\": {\"type\": \"string\"}, "
+        "\"rises_with\": {\"type\": \"string\"}, \"spread_min\": {\"type\": \"number\"}, "
+        "\"spread_max\": {\"type\": \"number\"}, \"hypothesis\": {\"enum\": "
+        "[\"H1\", \"H2\", \"H3\", \"H4\", \"H5\"]}}}");
     raw(w, "export",
         "{\"type\": \"object\", \"required\": [\"format\", \"stage\", \"path\"], "
         "\"additionalProperties\": false, \"properties\": {\"format\": {\"type\": \"string\"}, "
@@ -293,6 +302,8 @@ static void top(struct jsonw *w)
     raw(w, "include", "{\"type\": [\"string\", \"object\", \"array\"], \"items\": {\"type\": [\"string\", \"object\"],"
            " \"properties\": {\"file\": {\"type\": \"string\"}, \"as\": {\"type\": \"string\"}},"
            " \"required\": [\"file\", \"as\"], \"additionalProperties\": false}}");
+    raw(w, "recorded", "{\"type\": [\"string\", \"array\"]}");
+    raw(w, "checks", "{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/check\"}}");
     raw(w, "exports", "{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/export\"}}");
     jw_key(w, "stages");
     stages(w);

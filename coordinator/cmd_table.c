@@ -1,7 +1,9 @@
 /* cmd_table.c - saegrid table: a view or stored query, for people, papers and programs. */
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
+#include "coordinator/expect.h"
 #include "coordinator/hypo.h"
+#include "coordinator/recorded.h"
 #include "coordinator/stability.h"
 #include "coordinator/tables.h"
 
@@ -49,20 +51,103 @@ static void print_verdicts(const struct table *t, struct buf *out)
     }
 }
 
-/* Not a view: computed from the finished comparisons. */
-static enum err_code fill_verdicts(struct query *q, const struct tables_ask *ask, const struct forms *f,
-                                   struct buf *out, struct err *e)
+static void put_text(struct buf *out, const struct table *t, size_t row, const char *name, const char *before)
+{
+    const struct cell *c = table_cell(t, row, (size_t)table_col(t, name));
+
+    if (c->type == CELL_NULL)
+        return;
+    buf_str(out, before);
+    cell_text(c, out);
+}
+
+/* The table of what was recorded, and below it every trap. */
+static void print_recorded(const struct table *t, bool colour, struct buf *out)
+{
+    static const char *const shown[] = {"table", "of", "metric", "recorded", "recorded_low", "recorded_high", "ours",
+                                        "ours_low", "ours_high", "difference", "within", "verdict"};
+    struct table some = {0};
+    const char *last = "";
+
+    if (t->n_rows == 0) {
+        buf_str(out, "no sweep here has recorded: numbers to stand beside ours (sweeps/husai_replication.yaml has)\n");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++)
+        table_add_col(&some, shown[i]);
+    for (size_t r = 0; r < t->n_rows; r++) {
+        struct cell *c = table_add_row(&some);
+
+        for (size_t i = 0; i < ARRAY_LEN(shown); i++)
+            cell_copy(&c[i], table_cell(t, r, (size_t)table_col(t, shown[i])));
+    }
+    table_print(&some, TABLE_TEXT, colour, out);
+    buf_str(out, "ours_low, ours_high: 95 % over seeds; recorded intervals are over pairs, which share seeds, or over the differences of pairs\n");
+    for (size_t r = 0; r < t->n_rows; r++) {
+        const struct cell *trap = table_cell(t, r, (size_t)table_col(t, "trap"));
+
+        if (trap->type != CELL_TEXT || strcmp(trap->text, last) == 0)
+            continue;
+        last = trap->text;
+        put_text(out, t, r, "table", "trap: ");
+        put_text(out, t, r, "trap", ": ");
+        buf_char(out, '\n');
+    }
+    table_free(&some);
+}
+
+/* One paragraph a check. */
+static void print_checks(const struct table *t, struct buf *out)
+{
+    if (t->n_rows == 0)
+        buf_str(out, "no sweep here states checks:\n");
+    for (size_t r = 0; r < t->n_rows; r++) {
+        put_text(out, t, r, "sweep", "");
+        put_text(out, t, r, "verdict", ": ");
+        put_text(out, t, r, "check", ": ");
+        put_text(out, t, r, "effect", "\n    worst of all conditions: ");
+        put_text(out, t, r, "low", " (95 % over seeds ");
+        put_text(out, t, r, "high", " to ");
+        if (table_cell(t, r, (size_t)table_col(t, "low"))->type != CELL_NULL)
+            buf_char(out, ')');
+        put_text(out, t, r, "rule", "\n    rule: ");
+        buf_char(out, '\n');
+    }
+}
+
+/* No views: computed from finished jobs. */
+static const struct computed {
+    const char *name;
+    enum err_code (*make)(struct table *out, struct query *q, const char *sweep, struct err *e);
+} computed[] = {{"hypotheses", hypo_table}, {"checks", expect_table}, {"replication", recorded_table}};
+
+static const struct computed *find_computed(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(computed); i++)
+        if (strcmp(computed[i].name, name) == 0)
+            return &computed[i];
+    return NULL;
+}
+
+static enum err_code fill_computed(const struct computed *c, struct query *q, const struct tables_ask *ask,
+                                   const struct forms *f, struct buf *out, struct err *e)
 {
     struct table t = {0};
     enum err_code rc;
 
     if (ask->where || ask->columns || ask->order || ask->limit)
-        return err_set(e, ERR_USAGE, "hypotheses: is no view: --where, --columns, --order, --limit do not apply");
-    rc = hypo_table(&t, q, ask->sweep, e);
-    if (!rc && format_of(f) == TABLE_TEXT)
+        return err_set(e, ERR_USAGE, "%s: is no view: --where, --columns, --order, --limit do not apply", c->name);
+    rc = c->make(&t, q, ask->sweep, e);
+    if (rc || format_of(f) != TABLE_TEXT || f->all) {
+        if (!rc)
+            table_print(&t, format_of(f), false, out);
+    } else if (c->make == hypo_table) {
         print_verdicts(&t, out);
-    else if (!rc)
-        table_print(&t, format_of(f), false, out);
+    } else if (c->make == expect_table) {
+        print_checks(&t, out);
+    } else {
+        print_recorded(&t, cmd_use_colour(stdout), out);
+    }
     table_free(&t);
     return rc;
 }
@@ -77,8 +162,9 @@ static enum err_code fill(const char *results, const struct tables_ask *ask, con
 
     if (rc)
         return rc;
-    if (strcmp(ask->name, "hypotheses") == 0) {
-        rc = fill_verdicts(q, ask, f, out, e);
+    const struct computed *c = find_computed(ask->name);
+    if (c) {
+        rc = fill_computed(c, q, ask, f, out, e);
         query_close(q);
         return rc;
     }
@@ -121,7 +207,9 @@ int cmd_table(int argc, char **argv)
         "table", "NAME",
         "Print a view of the manifest or a stored query: runs, summary, stability, pareto, metrics,\n"
         "series, pairs, failures, attempts, slowest, artifacts, fixes, definitions;\n"
-        "or hypotheses: the verdicts on H1 to H5, with their intervals and rules.\n"
+        "or hypotheses: the verdicts on H1 to H5, with their intervals and rules;\n"
+        "checks: what each sweep expected, and whether it held;\n"
+        "replication: numbers that somebody recorded, beside ours.\n"
         "docs/manifest.md describes every column; the manifest opens in any SQLite tool.",
         rows, ARRAY_LEN(rows), 1, 1};
     struct opts_args args;

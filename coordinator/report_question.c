@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "coordinator/expect.h"
 #include "coordinator/html.h"
 #include "coordinator/stability.h"
 #include "coordinator/summary.h"
@@ -66,6 +67,48 @@ static enum err_code put_gates(struct report *r, struct err *e)
     return rc;
 }
 
+/* Whether what was expected came out, check by check. */
+static enum err_code put_checks(struct report *r, struct err *e)
+{
+    struct table t = {0};
+    struct buf sum = {0};
+    enum err_code rc = expect_table(&t, r->q, r->sweep, e);
+
+    if (!rc)
+        expect_sentence(&t, r->sweep, &sum);
+    if (sum.len) {
+        buf_fmt(r->out, "<p><strong>What was expected <span class=\"badge\">%s</span></strong>%s</p>\n<ul class=\"checks\">\n",
+                expect_text(expect_sum(&t, r->sweep)), sum.data + strcspn(sum.data, ":"));
+    }
+    for (size_t i = 0; i < t.n_rows && !rc; i++) {
+        const struct cell *c = table_cell(&t, i, 0);
+
+        buf_str(r->out, "<li><strong>");
+        html_text(r->out, c[2].text);
+        buf_str(r->out, "</strong>: ");
+        html_text(r->out, c[1].text);
+        if (c[3].type == CELL_F64) {
+            buf_str(r->out, ": ");
+            table_number(r->out, c[3].f);
+        }
+        if (c[4].type == CELL_F64) {
+            buf_str(r->out, " (95 % over seeds ");
+            table_number(r->out, c[4].f);
+            buf_str(r->out, " to ");
+            table_number(r->out, c[5].f);
+            buf_char(r->out, ')');
+        }
+        buf_str(r->out, " <span class=\"dim\">");
+        html_text(r->out, c[7].text);
+        buf_str(r->out, "</span></li>\n");
+    }
+    if (sum.len)
+        buf_str(r->out, "</ul>\n");
+    table_free(&t);
+    buf_free(&sum);
+    return rc;
+}
+
 static enum err_code put_state(struct report *r, struct err *e)
 {
     struct buf counts = {0};
@@ -100,6 +143,8 @@ static enum err_code write_question(struct report *r, struct err *e)
     if (!rc)
         rc = stability_sentences(r->q, r->sweep, &text, e);
     buf_str(r->out, "<div class=\"verdict\"><h4>What came out</h4>\n");
+    if (!rc)
+        rc = put_checks(r, e);
     if (!rc)
         put_lines(r->out, &text);
     if (!rc)

@@ -199,6 +199,7 @@ static void read_all(struct spec *s, const struct spec_options *o)
     }
     spec_read_stages(s, stages);
     read_exports(s);
+    spec_read_notes(s);
     spec_order(s);
     for (size_t i = 0; i < s->n_stages; i++)
         if (!s->stages[i].is_broken)

@@ -31,8 +31,10 @@ struct spec_options {
 /* The tree of the whole sweep: includes merged, params put in, defaults handed to the stages,
  * profile and --set applied.  NULL after errors that allow no further reading. */
 struct ynode *spec_source(struct spec *s, const struct spec_options *o);
-/* Stage s becomes prefix_s, in its name and wherever the stages name it. */
-void spec_prefix(struct spec *s, struct ynode *stages, const char *prefix);
+/* Stage s becomes prefix_s, in its name and wherever the stages and checks (a list) name it. */
+void spec_prefix(struct spec *s, struct ynode *stages, struct ynode *checks, const char *prefix);
+/* The node with `${name}` replaced from the mapping `params`, itself or another (spec_params.c). */
+struct ynode *spec_put_params(struct spec *s, struct ynode *n, const struct ynode *params);
 bool spec_is_name(const char *text);                /* [A-Za-z_][A-Za-z0-9_]* */
 void spec_override(struct spec *s, struct ynode *stages, const char *key, struct ynode *value,
                    const struct ynode *where);
@@ -44,6 +46,8 @@ bool spec_is_ref(const struct ynode *n);            /* a scalar that begins with
 void spec_read_ref(struct spec *s, struct spec_stage *st, const struct ynode *n,
                    const struct spec_source *proto);
 void spec_read_gate(struct spec *s, struct spec_stage *st, const struct ynode *n);
+/* `checks:` and `recorded:`, when all stages are known (spec_notes.c). */
+void spec_read_notes(struct spec *s);
 int spec_knob_find(const struct spec_stage *st, const char *name); /* index or -1 */
 /* Canonical text of a scalar node for a field, or NULL after an error. */
 const char *spec_canon(struct spec *s, const struct ynode *n, const char *where,

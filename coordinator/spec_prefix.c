@@ -84,13 +84,14 @@ static void rename_stage(const struct prefix *p, struct ynode *stage)
         against->text = renamed(p, against->text, 0);
 }
 
-void spec_prefix(struct spec *s, struct ynode *stages, const char *prefix)
+void spec_prefix(struct spec *s, struct ynode *stages, struct ynode *checks, const char *prefix)
 {
     const struct prefix p = {s, stages, prefix};
 
     for (size_t i = 0; i < stages->n; i++)
         if (stages->items[i]->type == YNODE_MAP)
             rename_stage(&p, stages->items[i]);
+    rename_refs(&p, checks);
     for (size_t i = 0; i < stages->n; i++) {
         struct buf name = {0};
 

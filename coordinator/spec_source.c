@@ -2,8 +2,8 @@
  *
  * Each file's params and defaults reach its own stages only; params of the including file, of the
  * profile and of --set go before those of the same name further down.  What comes out holds
- * nothing but sweep, title, phase, hypothesis, expected, exports and stages, so its text stands
- * alone.
+ * nothing but sweep, title, phase, hypothesis, expected, exports, recorded, checks and stages, so its
+ * text stands alone.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -17,9 +17,11 @@ enum { FILES_MAX = 64 };
 
 static const char *const top_keys[] = {"sweep",    "title",    "phase",  "hypothesis",
                                        "expected", "defaults", "params", "profiles",
-                                       "include",  "exports",  "stages", NULL};
+                                       "include",  "exports",  "checks", "recorded",
+                                       "stages",   NULL};
 static const char *const kept_keys[] = {"sweep",      "title",    "phase",
-                                        "hypothesis", "expected", "exports"};
+                                        "hypothesis", "expected", "exports",
+                                        "recorded"};
 
 struct loader {
     struct spec *s;
@@ -27,6 +29,7 @@ struct loader {
     struct ynode *overlay;  /* params from profile and --set */
     struct ynode *declared; /* names of params that some file has */
     struct ynode *stages;   /* merged */
+    struct ynode *checks;   /* of all files */
     char *open[FILES_MAX];  /* real paths of the files being read, for cycles */
     size_t n_open, n_files;
 };
@@ -43,6 +46,14 @@ static struct ynode *map_new(struct loader *l, const struct ynode *where)
     struct ynode *m = ynode_scalar(&l->s->detail->pool, "", false, where);
 
     m->type = YNODE_MAP;
+    return m;
+}
+
+static struct ynode *list_new(struct loader *l, const struct ynode *where)
+{
+    struct ynode *m = map_new(l, where);
+
+    m->type = YNODE_LIST;
     return m;
 }
 
@@ -134,57 +145,6 @@ static struct ynode *effective_params(struct loader *l, const struct ynode *root
     for (size_t i = 0; i < overlay->n; i++)
         ytree_put(&s->detail->pool, all, overlay->keys[i], overlay->items[i]);
     return all;
-}
-
-static struct ynode *put_params(struct loader *l, struct ynode *n, const struct ynode *params);
-
-static struct ynode *substitute(struct loader *l, struct ynode *n, const struct ynode *params)
-{
-    struct spec *s = l->s;
-    struct buf out = {0};
-    const char *p = n->text, *at;
-
-    while ((at = strstr(p, "${")) != NULL) {
-        const char *end = strchr(at, '}');
-        const struct ynode *value;
-        char *name;
-
-        if (!end)
-            break;
-        name = pool_strn(&s->detail->pool, at + 2, (size_t)(end - at - 2));
-        value = ytree_get(params, name);
-        if (value && value->type != YNODE_SCALAR && at == n->text && end[1] == '\0') {
-            buf_free(&out);
-            return ytree_copy(&s->detail->pool, value);
-        }
-        if (!value || value->type != YNODE_SCALAR) {
-            const char *names[64] = {NULL};
-
-            for (size_t i = 0; i < params->n && i < 63; i++)
-                names[i] = params->keys[i]->text;
-            spec_error(s, n, NULL, "${%s}: %s%s", name,
-                       value ? "a list can only stand alone" : "no such param",
-                       spec_hint(s, value ? NULL : cfg_nearest(NULL, 0, names, name)));
-            buf_free(&out);
-            return n;
-        }
-        buf_add(&out, p, (size_t)(at - p));
-        buf_str(&out, value->text);
-        p = end + 1;
-    }
-    buf_str(&out, p);
-    n->text = pool_strn(&s->detail->pool, out.data, out.len);
-    buf_free(&out);
-    return n;
-}
-
-static struct ynode *put_params(struct loader *l, struct ynode *n, const struct ynode *params)
-{
-    if (n->type == YNODE_SCALAR)
-        return strstr(n->text, "${") ? substitute(l, n, params) : n;
-    for (size_t i = 0; i < n->n; i++)
-        n->items[i] = put_params(l, n->items[i], params);
-    return n;
 }
 
 /* --- defaults ------------------------------------------------------------------------------ */
@@ -280,11 +240,42 @@ static void merge_stages(struct loader *l, const struct ynode *stages)
     }
 }
 
-/* A file name; or {file: F, as: P}: stage s of F is P_s here. */
+static void append(struct loader *l, struct ynode *list, struct ynode *item)
+{
+    struct ynode **items = pool_new(&l->s->detail->pool, struct ynode *, list->n + 1);
+
+    if (list->n)
+        memcpy(items, list->items, list->n * sizeof *items);
+    items[list->n++] = item;
+    list->items = items;
+}
+
+/* `recorded: FILE`: the list of that name in it takes the place of the name. */
+static void load_recorded(struct loader *l, struct ynode *root, const char *from)
+{
+    struct ynode *n = ytree_get(root, "recorded"), *file, *list;
+    const char *slash = strrchr(from, '/');
+    struct buf path = {0};
+
+    if (!n || n->type != YNODE_SCALAR)
+        return;
+    if (slash && n->text[0] != '/')
+        buf_add(&path, from, (size_t)(slash + 1 - from));
+    buf_str(&path, n->text);
+    file = parse_file(l, pool_str(&l->s->detail->pool, path.data), n);
+    list = file ? ytree_get(file, "recorded") : NULL;
+    if (file && !list)
+        spec_error(l->s, n, "recorded", "%s: has no list recorded:", path.data);
+    else if (list)
+        ytree_put(&l->s->detail->pool, root, ynode_scalar(&l->s->detail->pool, "recorded", false, n), list);
+    buf_free(&path);
+}
+
+/* A file name; or {file: F, as: P}: stage s of F is P_s here, and its checks follow it. */
 static void load_include(struct loader *l, const char *from, const struct ynode *n,
                          const struct ynode *overlay)
 {
-    struct ynode *outside = l->stages, *own;
+    struct ynode *outside = l->stages, *own, *all = l->checks;
     const struct ynode *as = n->type == YNODE_MAP ? ytree_get(n, "as") : NULL;
 
     if (n->type != YNODE_MAP) {
@@ -296,27 +287,37 @@ static void load_include(struct loader *l, const char *from, const struct ynode 
         return;
     }
     own = l->stages = map_new(l, n);
+    l->checks = list_new(l, n);
     load_named(l, from, ytree_get(n, "file"), overlay);
-    spec_prefix(l->s, own, as->text);
+    spec_prefix(l->s, own, l->checks, as->text);
+    for (size_t i = 0; i < l->checks->n; i++)
+        append(l, all, l->checks->items[i]);
     l->stages = outside;
+    l->checks = all;
     merge_stages(l, own);
 }
 
 static void read_file(struct loader *l, struct ynode *root, const char *path,
                       const struct ynode *overlay)
 {
-    const struct ynode *params, *include, *stages;
+    const struct ynode *params, *include, *stages, *checks;
 
     check_top_keys(l, root);
+    load_recorded(l, root, path);
     params = effective_params(l, root, overlay);
     for (size_t i = 0; i < root->n; i++)
         if (strcmp(root->keys[i]->text, "params") != 0)
-            root->items[i] = put_params(l, root->items[i], params);
+            root->items[i] = spec_put_params(l->s, root->items[i], params);
     include = ytree_get(root, "include");
     if (include && include->type != YNODE_LIST)
         load_include(l, path, include, params);
     for (size_t i = 0; include && include->type == YNODE_LIST && i < include->n; i++)
         load_include(l, path, include->items[i], params);
+    checks = ytree_get(root, "checks");
+    if (checks && checks->type != YNODE_LIST)
+        spec_error(l->s, checks, "checks", "expected a list");
+    for (size_t i = 0; checks && checks->type == YNODE_LIST && i < checks->n; i++)
+        append(l, l->checks, checks->items[i]);
     stages = ytree_get(root, "stages");
     if (stages && stages->type == YNODE_MAP) {
         put_defaults(l, root, stages);
@@ -447,6 +448,8 @@ static struct ynode *result(struct loader *l, const struct ynode *root)
         if (v)
             ytree_put(pool, out, ynode_scalar(pool, kept_keys[i], false, v), v);
     }
+    if (l->checks->n)
+        ytree_put(pool, out, ynode_scalar(pool, "checks", false, root), l->checks);
     if (ytree_get(root, "stages") || l->stages->n)
         ytree_put(pool, out, ynode_scalar(pool, "stages", false, root), l->stages);
     return out;
@@ -464,6 +467,7 @@ struct ynode *spec_source(struct spec *s, const struct spec_options *o)
         return NULL;
     l.overlay = map_new(&l, root);
     l.declared = map_new(&l, root);
+    l.checks = list_new(&l, root);
     l.stages = map_new(&l, ytree_get(root, "stages") ? ytree_get(root, "stages") : root);
     profile = find_profile(&l, root);
     for (size_t i = 0; profile && i < profile->n; i++)

@@ -43,7 +43,7 @@ void tables_names(struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(sources); i++)
         buf_fmt(out, "%s%s", i ? ", " : "", sources[i].name);
-    buf_str(out, ", hypotheses");
+    buf_str(out, ", hypotheses, checks, replication");
 }
 
 static enum err_code unknown(const char *name, struct err *e)

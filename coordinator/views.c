@@ -148,6 +148,7 @@ static void view_stability(struct buf *out)
         "ci_high",     "random_mean",     "random_expected", "surrogate_mean", "untrained_mean",
         "shuffled_mean", "ratio",         "ratio_ci_low",   "ratio_ci_high",  "p_value",
         "ev_mean",     "l0_mean",         "dead_pct_mean",  "erank",          "gt_mcc",
+        "hungarian_mean", "delta",       "delta_lcb",      "ev_std",         "l0_std",
         "seed_ci_low", "seed_ci_high",    "leak",           "base_acc"};
 
     buf_str(out, "CREATE VIEW stability AS SELECT s.name AS sweep, t.name AS stage, j.run_name AS run_id, "

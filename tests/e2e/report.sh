@@ -11,6 +11,11 @@ sweep: small
 title: "Widths <script>alert('title')</script> & \"more\""
 hypothesis: "wide <b>beats</b> narrow"
 expected: "a ratio > 1 & a </section> that stays a text"
+checks:
+  - {claim: "above <i>half</i> of chance", of: $stability, metric: ratio, min: 0.5}
+  - {claim: ten times chance, of: $stability, metric: ratio, min: 10}
+recorded:
+  - {table: "somebody's", of: '$stability{k: 2}', metric: ratio, value: 7, within: 0.5, source: nowhere, trap: "a <b>trap</b>"}
 stages:
   organism: {kind: data_make, d_model: 8, n_atoms: 12, n_active: 2, n_rows: 400}
   sae:
@@ -26,9 +31,18 @@ stages:
   good: {kind: mock, tag: "'\"><svg onload=alert(2)>", gate: {metric: value, min: 1000000}}
 EOF
 expect 1 sg run small.yaml -j 2
+says 'What was expected did not hold: 1 of 2 checks held, 1 did not'
+expect 0 sg table checks -s small
+says 'small: held: above <i>half</i> of chance'
+says 'small: did not hold: ten times chance'
+expect 0 sg table replication -s small
+says "somebody's +stability\\{k: 2\\} +ratio +7 .* differs"
+says 'trap: .*a <b>trap</b>'
 expect 0 sg report small
 page=$SAEGRID_RESULTS/reports/small.html
 [ -s "$page" ] || fail 'no page'
+grep -q '<strong>did not hold</strong>: ten times chance' "$page" || fail 'the page does not say which check did not hold'
+grep -q 'class="warn">Trap, .*a &lt;b&gt;trap' "$page" || fail 'the page does not label the trap'
 
 # Well-formed, links, and what a browser would fetch or run.
 cat >look.py <<'EOF'

@@ -71,6 +71,16 @@ static const struct {
      "s.yaml:2:65: gate: on_miss: expected negative or fail\n"},
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, against: b}}}\n",
      "s.yaml:2:65: gate: against: there is no stage b (did you mean a?)\n"},
+    {"sweep: x\nchecks: [{of: $b, metric: evv}, {of: $a, metric: ev, mim: 1}]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:15: checks: of: there is no stage b (did you mean a?)\n"
+     "s.yaml:2:27: checks: metric: evv is not a metric\n"
+     "s.yaml:2:10: checks: min, max, falls_with, rises_with, spread_min or spread_max: one of them has to be given\n"
+     "s.yaml:2:54: checks: mim: unknown key (did you mean min?)\n"
+     "s.yaml:2:33: checks: min, max, falls_with, rises_with, spread_min or spread_max: one of them has to be given\n"},
+    {"sweep: x\nrecorded: [{of: a, metric: ev, value: high}]\nstages: {a: {kind: mock}}\n",
+     "s.yaml:2:17: recorded: of: expected $stage or $stage{axis: value}\n"
+     "s.yaml:2:39: recorded: expected a finite number, got \"high\"\n"
+     "s.yaml:2:12: recorded: value, within and source have to be given\n"},
     {"sweep: x\nexports: [{format: husai_phase4b, stage: b, path: ../p}]\nstages: {a: {kind: mock}}\n",
      "s.yaml:2:20: exports: husai_phase4b: no such format (did you mean husai_phase4a?)\n"
      "s.yaml:2:42: exports: b: no such stage (did you mean a?)\n"

@@ -89,8 +89,8 @@ static void test_stability_has_the_promised_columns_in_order(void **state)
 {
     static const char *const want[] = {"n_seeds", "n_pairs", "pwmcc_mean", "pwmcc_std", "ci_low", "ci_high", "random_mean",
         "random_expected", "surrogate_mean", "untrained_mean", "shuffled_mean", "ratio", "ratio_ci_low", "ratio_ci_high",
-        "p_value", "ev_mean", "l0_mean", "dead_pct_mean", "erank", "gt_mcc", "seed_ci_low", "seed_ci_high", "leak",
-        "base_acc"};
+        "p_value", "ev_mean", "l0_mean", "dead_pct_mean", "erank", "gt_mcc", "hungarian_mean",
+        "delta", "delta_lcb", "ev_std", "l0_std", "seed_ci_low", "seed_ci_high", "leak", "base_acc"};
     struct table t;
 
     fill(*state);
