@@ -35,6 +35,17 @@ static const struct {
     {"artifacts",
      "(SELECT " RUN_OF("a.job") ", " JOB_OF("a.job") ", path, bytes, lower(hex(sha256)) AS sha256 FROM artifact a)",
      BY_JOB},
+    {"tokens",
+     "(SELECT r.sweep AS sweep, r.stage AS stage, json_extract(v.value, '$.list') AS list, json_extract(v.value, '$.id') AS id,"
+     " json_extract(v.value, '$.text') AS text, json_extract(v.value, '$.n') AS n,"
+     " json_extract(v.value, '$.loss_control') AS loss_control, json_extract(v.value, '$.d_loss') AS d_loss,"
+     " json_extract(v.value, '$.d_loss_low') AS d_loss_low, json_extract(v.value, '$.d_loss_high') AS d_loss_high,"
+     " json_extract(v.value, '$.n_rows') AS n_rows, json_extract(v.value, '$.shift_control') AS shift_control,"
+     " json_extract(v.value, '$.shift') AS shift, json_extract(v.value, '$.d_shift_low') AS d_shift_low,"
+     " json_extract(v.value, '$.d_shift_high') AS d_shift_high, json_extract(v.value, '$.cos') AS cos, r.run_id AS run_id"
+     " FROM blob b JOIN job j ON j.id = b.job JOIN runs r ON r.job = lower(hex(j.digest)),"
+     " json_each(CAST(b.data AS TEXT), '$.rows') v WHERE b.name = 'tokens' ORDER BY r.run_id, v.key)",
+     BY_SWEEP},
     {"fixes", "(SELECT " RUN_OF("f.job") ", " JOB_OF("f.job") ", commit_id, who, note FROM fix f)", BY_JOB},
     {"definitions", "(SELECT name, long_name, unit, better, is_volatile, help FROM metric_name)", NULL},
 };

@@ -7,7 +7,7 @@
 #include "common/cfg.h"
 #include "common/metric.h"
 
-enum { KIND_INPUTS_MAX = 6, KIND_LIKE_MAX = 6 };
+enum { KIND_INPUTS_MAX = 8, KIND_LIKE_MAX = 6 };
 
 enum input_form {
     INPUT_ONE,    /* exactly one job: `acts: $acts` */

@@ -1,7 +1,6 @@
 /* lm_compare.h - knobs of `lm_compare`: what an arm of continued pretraining costs in perplexity.
  *
- * Evaluations of an arm's models against those of its control's, place by place: gathered over the
- * seed, equal places have equal seeds.
+ * Evaluations of an arm's models against those of its control's of the same seed (worker/jobs/lineage.h).
  */
 #pragma once
 #include "common/cfg.h"

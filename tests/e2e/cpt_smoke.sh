@@ -18,6 +18,8 @@ same "change of the control against itself" "$(sql "SELECT max(abs(change_contro
 same "rows of structure" "$(sql "SELECT group_concat(arm) FROM (SELECT arm FROM structure WHERE seeds = 2 ORDER BY 1)")" \
     control,random,saeception
 same "paired comparisons" "$(sql "SELECT count(*) FROM runs WHERE kind = 'lm_pairs_compare'")" 2
+expect 0 sg table tokens --sweep cpt_smoke
+says 'shift'
 pass "from text to the tax, the structure and the pairs"
 
 # Only the L1 arm is pulled so hard that it unlearns: the gate of that arm misses, by name.

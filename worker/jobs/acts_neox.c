@@ -41,13 +41,13 @@ bool acts_neox_is(const struct job *j)
     return neox_is_in(job_input(j, "model")->dir);
 }
 
-static bool is_read(const struct acts_extract_cfg *c, size_t t, size_t len)
+bool acts_neox_reads(const char *position, bool skip_bos, size_t t, size_t len)
 {
-    if (!strcmp(c->position, "bos"))
+    if (!strcmp(position, "bos"))
         return t == 0;
-    if (!strcmp(c->position, "last"))
+    if (!strcmp(position, "last"))
         return t + 1 == len;
-    return t > 0 || !c->skip_bos;
+    return t > 0 || !skip_bos;
 }
 
 static size_t rows_of(const struct acts_extract_cfg *c, size_t len)
@@ -168,7 +168,7 @@ static void take(struct extract *x, const struct neox_batch *b, const uint32_t *
 {
     for (size_t s = 0; s < b->n_seq; s++)
         for (size_t i = b->start[s]; i < b->start[s + 1] && *done < x->n; i++) {
-            if (!is_read(x->c, i - b->start[s], b->start[s + 1] - b->start[s]))
+            if (!acts_neox_reads(x->c->position, x->c->skip_bos, i - b->start[s], b->start[s + 1] - b->start[s]))
                 continue;
             if (!keep || keep[*done] == *seen)
                 keep_row(x, (*done)++, i);
