@@ -10,13 +10,13 @@
 
 #include <openssl/evp.h>
 
+#include "common/oom.h"
+
 /* libcrypto refuses only without memory, or when it was built without SHA-256. */
 static void must(int ok)
 {
-    if (!ok) {
-        fprintf(stderr, "libcrypto cannot compute SHA-256\n");
-        abort();
-    }
+    if (!ok)
+        oom_exit("libcrypto cannot compute SHA-256");
 }
 
 void sha256_init(struct sha256 *s)

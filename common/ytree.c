@@ -9,6 +9,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "common/oom.h"
+
 enum { KEYS_MAX = 4096 }; /* each is compared with all before it */
 
 struct anchor {
@@ -291,6 +293,8 @@ static void syntax_error(struct reader *r, const yaml_parser_t *p, const char *t
     const char *problem = p->problem ? p->problem : "cannot be read";
     size_t line = p->problem_mark.line + 1, col = p->problem_mark.column + 1;
 
+    if (p->error == YAML_MEMORY_ERROR)
+        oom_exit("libyaml");
     if (p->error == YAML_READER_ERROR) {
         size_t at = p->problem_offset < len ? p->problem_offset : len - (len > 0);
 
@@ -332,10 +336,8 @@ enum err_code ytree_parse(struct pool *pool, const char *file, const char *text,
                 (int)YTREE_BYTES_MAX);
         return ERR_INVALID;
     }
-    if (!yaml_parser_initialize(&parser)) {
-        fail_at(&r, 1, 1, "out of memory");
-        return ERR_NOMEM;
-    }
+    if (!yaml_parser_initialize(&parser))
+        oom_exit("libyaml");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     read_events(&r, &parser, text, len);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "common/oom.h"
+
 static const struct {
     const char *name, *sql;
 } statements[ST_COUNT] = {
@@ -188,6 +190,8 @@ const char *db_text(sqlite3_stmt *st, int col)
 {
     const char *text = (const char *)sqlite3_column_text(st, col);
 
+    if (!text && sqlite3_errcode(sqlite3_db_handle(st)) == SQLITE_NOMEM) /* not NULL: it had no room for the zero */
+        oom_exit("a text of the manifest");
     return text ? text : "";
 }
 

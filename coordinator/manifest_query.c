@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/oom.h"
 #include "coordinator/manifest_internal.h"
 #include "coordinator/migrate.h"
 #include "coordinator/opts.h"
@@ -124,6 +125,8 @@ static void take_cell(sqlite3_stmt *st, int i, struct cell *c)
     case SQLITE_NULL:
         break;
     default:
+        if (!sqlite3_column_text(st, i))
+            oom_exit("a text of the manifest");
         cell_set_text(c, (const char *)sqlite3_column_text(st, i));
     }
 }

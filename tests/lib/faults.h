@@ -26,7 +26,7 @@ enum fault_kind {
 
 static struct {
     unsigned kinds;
-    long left;       /* calls until one fails; 0: never */
+    long left;       /* calls until one fails; 0: never, -1: never, but they are noted */
     int errnum;
     bool has_failed;
 } fault;
@@ -47,9 +47,16 @@ static UNUSED bool fault_disarm(void)
     return fault.has_failed;
 }
 
+static void (*fault_note)(bool fails); /* sites.h */
+
 static bool fails_now(enum fault_kind kind)
 {
-    if (!(fault.kinds & kind) || fault.left == 0 || --fault.left > 0)
+    if (!(fault.kinds & kind) || fault.left == 0)
+        return false;
+    bool fails = fault.left > 0 && --fault.left == 0;
+    if (fault_note)
+        fault_note(fails);
+    if (!fails)
         return false;
     errno = fault.errnum;
     fault.has_failed = true;

@@ -1,6 +1,7 @@
 /* surrogate.c - see surrogate.h. */
 #include "worker/data/surrogate.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,8 @@ enum err_code surrogate_gaussian(float *x, size_t n, size_t d, uint64_t seed, st
     if (linalg_eigen(m.cov, m.var, d, true))
         draw(x, n, d, &m, &r);
     else
-        rc = err_set(e, ERR_BUG, "surrogate: eigenvalues of the covariance did not converge");
+        rc = err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_BUG, "surrogate: eigenvalues of the covariance: %s",
+                     errno == ENOMEM ? "out of memory" : "no convergence");
     moments_free(&m);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* match.c - see match.h. */
 #include "worker/eval/match.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,13 @@ enum err_code match_hungarian(double *mean, uint32_t *partner, const struct dict
     return rc;
 }
 
+/* errno is that of linalg_eigen. */
+static enum err_code no_eigen(int errnum, struct err *e)
+{
+    return err_set(e, errnum == ENOMEM ? ERR_NOMEM : ERR_BUG, "subspace overlap: eigenvalues: %s",
+                   errnum == ENOMEM ? "out of memory" : "no convergence");
+}
+
 enum err_code match_basis(double *basis, const struct dict *a, size_t k, struct err *e)
 {
     size_t d = a->d;
@@ -203,8 +211,9 @@ enum err_code match_basis(double *basis, const struct dict *a, size_t k, struct 
     ok = linalg_eigen(u, w, d, true); /* rows of u: principal directions, strongest last */
     for (size_t i = 0; ok && i < k; i++)
         memcpy(basis + i * d, u + (d - 1 - i) * d, d * sizeof *basis);
+    int errnum = errno;
     free(u);
-    return ok ? ERR_OK : err_set(e, ERR_BUG, "subspace overlap: eigenvalues: no convergence");
+    return ok ? ERR_OK : no_eigen(errnum, e);
 }
 
 /* c [k,k] = a b^T */
@@ -233,6 +242,7 @@ enum err_code match_subspace(struct subspace *out, const double *a, const double
     products(c, a, b, k, d);
     linalg_gram_add(g, c, k, k);
     ok = linalg_eigen(g, w, k, false);
+    int errnum = errno;
     for (size_t i = 0; ok && i < k; i++) {
         double sq = w[i] < 0 ? 0 : w[i] > 1 ? 1 : w[i], angle = acos(sqrt(sq));
 
@@ -241,7 +251,7 @@ enum err_code match_subspace(struct subspace *out, const double *a, const double
     }
     free(g);
     if (!ok)
-        return err_set(e, ERR_BUG, "subspace overlap: eigenvalues: no convergence");
+        return no_eigen(errnum, e);
     *out = (struct subspace){overlap / (double)k, sqrt(angle_sq)};
     return ERR_OK;
 }

@@ -1,6 +1,7 @@
 /* rank.c - see rank.h. */
 #include "worker/eval/rank.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -28,8 +29,8 @@ static enum err_code decompose(struct rank *out, double *w, double *c, size_t d,
 
     *out = (struct rank){0};
     if (!linalg_eigen(c, w, d, false))
-        return err_set(e, ERR_BUG, "rank: eigenvalues of a %zu x %zu covariance: no convergence", d,
-                       d);
+        return err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_BUG, "rank: eigenvalues of a %zu x %zu covariance: %s", d,
+                       d, errno == ENOMEM ? "out of memory" : "no convergence");
     for (size_t i = 0; i < d; i++) {
         w[i] = w[i] > 0 ? w[i] : 0;
         sum_sq += w[i];

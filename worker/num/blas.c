@@ -7,6 +7,7 @@
 
 #include <cblas.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -121,6 +122,7 @@ bool blas_eigen_f64(double *a, double *w, size_t d, bool vectors)
     double best = 0;
     dsyev_fn *dsyev = blas()->dsyev;
 
+    errno = 0;
     dsyev(jobz, "U", &n, a, &n, w, &best, &n_work, &info);
     if (info)
         return false;
@@ -130,6 +132,7 @@ bool blas_eigen_f64(double *a, double *w, size_t d, bool vectors)
         return false;
     dsyev(jobz, "U", &n, a, &n, w, work, &n_work, &info);
     free(work);
+    errno = 0;
     return info == 0;
 }
 

@@ -24,5 +24,6 @@ const char *blas_config(void);
 const char *blas_core(void);
 /* Double whatever `real` is.  Upper triangle of c [d,d] += x^T x, x [n,d]. */
 void blas_syrk_f64(double *c, const double *x, size_t n, size_t d);
-/* Eigenvalues of symmetric a [d,d], ascending; rows of a become eigenvectors if `vectors`. */
+/* Eigenvalues of symmetric a [d,d], ascending; rows of a become eigenvectors if `vectors`.  False: as
+ * linalg_eigen. */
 bool blas_eigen_f64(double *a, double *w, size_t d, bool vectors);

@@ -1,23 +1,25 @@
-/* test_manifest_faults.c - the n-th failing write, sync, open, rename, SQL step and malloc, for
- * n = 1, 2, ... until a whole life of a manifest passes without one.
+/* test_manifest_faults.c - a write, sync, open, rename, SQL step or malloc fails, somewhere in a whole
+ * life of a manifest.
  *
  * After each: a clean error or none at all, a manifest that SQLite finds whole, and the same calls
- * again end in the tables of an undisturbed life.  By default n takes longer steps once it is
- * large; SAEGRID_FAULTS=all (tests/slow/faults.sh) walks every one.
+ * again end in the tables of an undisturbed life.  By default one call fails for each place of our own
+ * that it can come from (sites.h); SAEGRID_FAULTS=all (tests/slow/faults.sh) walks every write,
+ * sync, open, rename and SQL step, and one malloc of each chain of calls, SQLite's own included.
  */
 #include "common/err.h"
 #include "tests/lib/faults.h"
+#include "tests/lib/sites.h"
 
 #include "mf.h"
 
 #include <dlfcn.h>
-#include <signal.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
 
-/* --- SQL steps and memory ------------------------------------------------------------------- */
+#include "tests/lib/mallocs.h"
 
-enum { FAULT_STEP = 64, FAULT_MALLOC = 128 };
+/* --- SQL steps ------------------------------------------------------------------------------ */
+
+enum { FAULT_STEP = 64 };
 static bool is_step_error; /* what the connection then says, until its next step */
 static int n_exec;         /* depth of those under way, whose own steps are not ours */
 
@@ -58,27 +60,6 @@ int sqlite3_extended_errcode(sqlite3 *db)
         *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_extended_errcode");
     return is_step_error ? SQLITE_FULL : real(db);
 }
-
-#ifndef __SANITIZE_ADDRESS__ /* which has a malloc of its own */
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-
-void *malloc(size_t n)
-{
-    return fails_now((enum fault_kind)FAULT_MALLOC) ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return fails_now((enum fault_kind)FAULT_MALLOC) ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-    return fails_now((enum fault_kind)FAULT_MALLOC) ? NULL : __libc_realloc(p, n);
-}
-#endif
 
 /* --- a life --------------------------------------------------------------------------------- */
 
@@ -247,107 +228,99 @@ static void make_want(const char *dir, struct buf *want)
     assert_non_null(strstr(want->data, "value 0.25"));
 }
 
-static long step_after(long n)
+static bool is_all(void) { return getenv("SAEGRID_FAULTS") != NULL; }
+
+/* The n-th call of these kinds fails; true if there was one.  *n_clean counts lives that it ends. */
+static bool fail_one(const char *dir, unsigned kinds, int errnum, const char *what, long n, const char *want, long *n_clean)
 {
-    return n < 40 || getenv("SAEGRID_FAULTS") ? 1 : 1 + n / 24;
+    struct err e = {0};
+
+    fresh(dir);
+    fault_arm(kinds, n, errnum);
+    enum err_code rc = live(dir, &e);
+    bool has_failed = fault_disarm();
+    if (rc && (!is_clean(rc) || !*e.text))
+        fail_msg("%s %ld: %s: %s", what, n, err_name(rc), e.text);
+    if (!has_failed && rc)
+        fail_msg("%s: nothing failed, and yet: %s", what, e.text);
+    *n_clean += rc != ERR_OK;
+    check_after(dir, want, what, n);
+    return has_failed;
 }
 
-/* Walks n = 1, 2, ...; returns how many calls of these kinds a life has, at least. */
-static long walk(const char *dir, unsigned kinds, int errnum, const char *what)
+/* Each call, or one of each place of ours that makes them; at least `at_least` must fail. */
+static void walk(const char *dir, unsigned kinds, int errnum, const char *what, long at_least)
 {
     struct buf want = {0};
-    long n = 1, last = 0, n_clean = 0, n_walked = 0;
+    struct err e = {0};
+    long n = 0, n_clean = 0, n_failed = 0;
 
     make_want(dir, &want);
-    for (bool has_failed = true; has_failed; n += step_after(n)) {
-        struct err e = {0};
-
-        fresh(dir);
-        fault_arm(kinds, n, errnum);
-        enum err_code rc = live(dir, &e);
-        has_failed = fault_disarm();
-        if (rc && (!is_clean(rc) || !*e.text))
-            fail_msg("%s %ld: %s: %s", what, n, err_name(rc), e.text);
-        if (!has_failed && rc)
-            fail_msg("%s: nothing failed, and yet: %s", what, e.text);
-        n_clean += rc != ERR_OK;
-        n_walked += has_failed;
-        last = has_failed ? n : last;
-        check_after(dir, want.data, what, n);
-    }
-    printf("%s: %ld calls and more, %ld walked, %ld of them end the life with an error\n", what, last, n_walked,
-           n_clean);
+    fresh(dir);
+    sites_begin(kinds, SITES_OWN);
+    MF_OK(live(dir, &e));
+    sites_end();
+    long *call = sites_choose(0, 1, &n), n_calls = sites.n_calls;
+    if (is_all())
+        n = n_calls + 1;
+    for (long i = 0; i < n; i++)
+        n_failed += fail_one(dir, kinds, errnum, what, is_all() ? i + 1 : call[i], want.data, &n_clean);
+    printf("%s: %ld calls from %u places of ours; %ld failed, %ld of them ended the life with an error\n", what,
+           n_calls, sites.n, n_failed, n_clean);
+    assert_true(n_failed >= at_least && n_failed >= (is_all() ? n_calls : (long)sites.n * 9 / 10));
     assert_true(n_clean > 0);
+    free(call);
     buf_free(&want);
-    return last;
 }
 
 static void test_each_failing_write(void **state)
 {
-    assert_true(walk(*state, FAULT_WRITE, ENOSPC, "write") > 100);
+    walk(*state, FAULT_WRITE, ENOSPC, "write", 15);
 }
 
 static void test_each_failing_sync(void **state)
 {
-    assert_true(walk(*state, FAULT_SYNC, EIO, "sync") > 20);
+    walk(*state, FAULT_SYNC, EIO, "sync", 15);
 }
 
 static void test_each_failing_open_rename_mkdir_and_unlink(void **state)
 {
-    assert_true(walk(*state, FAULT_OPEN | FAULT_NAME, EIO, "name") > 5);
+    walk(*state, FAULT_OPEN | FAULT_NAME, EIO, "name", 5);
 }
 
 static void test_each_failing_sql_step(void **state)
 {
-    assert_true(walk(*state, FAULT_STEP, 0, "step") > 100);
+    walk(*state, FAULT_STEP, 0, "step", 40);
 }
 
-/* Our own lack of memory may end it at once (oom.h), which is a kill; a signal is a fault.  In a process of its own. */
-static int live_without(const char *dir, long n)
-{
-    pid_t pid = fork();
-    struct err e = {0};
-    int status;
+struct lives {
+    const char *dir;
+    struct buf want;
+};
 
-    if (pid == 0) {
-        if (!freopen("/dev/null", "w", stderr))
-            _exit(99);
-        signal(SIGSEGV, SIG_DFL); /* which cmocka had caught */
-        signal(SIGBUS, SIG_DFL);
-        fault_arm(FAULT_MALLOC, n, ENOMEM);
-        enum err_code rc = live(dir, &e);
-        bool has_failed = fault_disarm();
-        _exit(!has_failed ? 0 : rc == ERR_OK || is_clean(rc) ? 1 : 2);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+static enum err_code malloc_live(void *ctx, struct err *e) { return live(((struct lives *)ctx)->dir, e); }
+
+static void malloc_before(void *ctx) { fresh(((struct lives *)ctx)->dir); }
+
+static void malloc_after(void *ctx, long n)
+{
+    const struct lives *l = ctx;
+
+    check_after(l->dir, l->want.data, "malloc", n);
 }
 
 static void test_each_failing_malloc(void **state)
 {
-    struct buf want = {0};
-    long n = 1, last = 0, n_aborts = 0, n_walked = 0;
+    struct lives l = {.dir = *state};
+    struct malloc_walk w = {"a manifest's life", &l, malloc_live, is_clean, malloc_before, malloc_after,
+                            is_all() ? 500 : 10, is_all() ? SITES_ALL : SITES_OWN};
 
 #ifdef __SANITIZE_ADDRESS__
     skip();
 #endif
-    make_want(*state, &want);
-    for (bool has_failed = true; has_failed; n += n < 40 ? 1 : 4 * step_after(n)) {
-        fresh(*state);
-        int status = live_without(*state, n);
-        if (WIFSIGNALED(status))
-            fail_msg("malloc %ld: signal %d", n, WTERMSIG(status));
-        if (WEXITSTATUS(status) > 1 && WEXITSTATUS(status) != 71)
-            fail_msg("malloc %ld: no clean error", n);
-        has_failed = WEXITSTATUS(status) != 0;
-        n_aborts += WEXITSTATUS(status) == 71;
-        n_walked += has_failed;
-        last = has_failed ? n : last;
-        check_after(*state, want.data, "malloc", n);
-    }
-    printf("malloc: %ld calls and more, %ld walked, %ld of them abort\n", last, n_walked, n_aborts);
-    assert_true(n_walked > 40);
-    buf_free(&want);
+    make_want(l.dir, &l.want);
+    malloc_walk(&w);
+    buf_free(&l.want);
 }
 
 int main(void)
