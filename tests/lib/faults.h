@@ -73,20 +73,14 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
     return fails_now(FAULT_WRITE) ? -1 : syscall(SYS_pwrite64, fd, data, n, at);
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t n, off_t at)
-{
-    return pwrite(fd, data, n, at);
-}
+ssize_t pwrite64(int fd, const void *data, size_t n, off_t at) { return pwrite(fd, data, n, at); }
 
 int ftruncate(int fd, off_t size)
 {
     return fails_now(FAULT_WRITE) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
 }
 
-int ftruncate64(int fd, off_t size)
-{
-    return ftruncate(fd, size);
-}
+int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
 
 size_t fwrite(const void *data, size_t size, size_t n, FILE *f)
 {
