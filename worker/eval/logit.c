@@ -12,7 +12,7 @@ struct newton {
     const double *x;
     const unsigned char *y;
     size_t n, d, m;      /* m = d + 1 */
-    double c;
+    double c[2];         /* of rows with y = 0, 1 */
     double *h, *g, *try; /* [m,m], [m], [m] */
 };
 
@@ -37,11 +37,11 @@ static double objective(const struct newton *t, const double *w)
     for (size_t i = 0; i < t->n; i++) {
         double z = logit_score(w, t->x + i * t->d, t->d);
 
-        sum += softplus(t->y[i] ? -z : z);
+        sum += t->c[t->y[i]] * softplus(t->y[i] ? -z : z);
     }
     for (size_t i = 0; i < t->d; i++)
         reg += w[i] * w[i];
-    return reg / 2 + t->c * sum;
+    return reg / 2 + sum;
 }
 
 /* Gradient, and the lower triangle of the Hessian. */
@@ -55,7 +55,7 @@ static void derivatives(struct newton *t, const double *w)
     for (size_t r = 0; r < t->n; r++) {
         const double *x = t->x + r * t->d;
         double p = 1 / (1 + exp(-logit_score(w, x, t->d)));
-        double first = t->c * (p - t->y[r]), second = t->c * p * (1 - p);
+        double first = t->c[t->y[r]] * (p - t->y[r]), second = t->c[t->y[r]] * p * (1 - p);
 
         for (size_t i = 0; i < t->m; i++) {
             double xi = i < t->d ? x[i] : 1;
@@ -63,9 +63,10 @@ static void derivatives(struct newton *t, const double *w)
             t->g[i] += first * xi;
             if (xi == 0)
                 continue;
-            for (size_t j = 0; j <= i; j++)
-                t->h[i * t->m + j] += second * xi * (j < t->d ? x[j] : 1);
+            for (size_t j = 0; j <= i && j < t->d; j++)
+                t->h[i * t->m + j] += second * xi * x[j];
         }
+        t->h[t->m * t->m - 1] += second;
     }
 }
 
@@ -120,10 +121,10 @@ static bool step(struct newton *t, double *w, double *value)
     return false;
 }
 
-enum err_code logit_fit(double *w, const double *x, const unsigned char *y, size_t n, size_t d, double c,
-                        struct err *e)
+static enum err_code fit(double *w, const double *x, const unsigned char *y, size_t n, size_t d, double c0,
+                         double c1, struct err *e)
 {
-    struct newton t = {.x = x, .y = y, .n = n, .d = d, .m = d + 1, .c = c};
+    struct newton t = {.x = x, .y = y, .n = n, .d = d, .m = d + 1, .c = {c0, c1}};
     double value;
 
     t.h = malloc((t.m * t.m + 2 * t.m) * sizeof *t.h);
@@ -137,4 +138,22 @@ enum err_code logit_fit(double *w, const double *x, const unsigned char *y, size
         continue;
     free(t.h);
     return ERR_OK;
+}
+
+enum err_code logit_fit(double *w, const double *x, const unsigned char *y, size_t n, size_t d, double c,
+                        struct err *e)
+{
+    return fit(w, x, y, n, d, c, c, e);
+}
+
+enum err_code logit_fit_balanced(double *w, const double *x, const unsigned char *y, size_t n, size_t d, double c,
+                                 struct err *e)
+{
+    size_t n_pos = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_pos += y[i];
+    if (n_pos == 0 || n_pos == n)
+        return fit(w, x, y, n, d, c, c, e);
+    return fit(w, x, y, n, d, c * (double)n / (2 * (double)(n - n_pos)), c * (double)n / (2 * (double)n_pos), e);
 }

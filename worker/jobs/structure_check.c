@@ -19,15 +19,18 @@
 static const struct measure {
     const char *metric, *diff, *effect; /* of the SAE; of this job, NULL: in the table only */
     enum contrast_better lazier;
+    bool is_absorb;                     /* of the inputs absorbs and control_absorbs, if they are given */
 } measures[] = {
-    {"ev", "d_ev", "es_ev", CONTRAST_HIGHER},
-    {"l0", "d_l0", "es_l0", CONTRAST_LOWER},
-    {"dead_pct", "d_dead_pct", "es_dead_pct", CONTRAST_LOWER},
-    {"steps_to_90", "d_steps_to_90", "es_steps_to_90", CONTRAST_LOWER},
-    {"rows_to_90", NULL, NULL, CONTRAST_EITHER}, /* the same in training rows */
-    {"effective_features", "d_effective_features", "es_effective_features", CONTRAST_LOWER},
-    {"firing_gini", "d_firing_gini", "es_firing_gini", CONTRAST_EITHER},
-    {"erank", "d_erank", "es_erank", CONTRAST_EITHER},
+    {"ev", "d_ev", "es_ev", CONTRAST_HIGHER, false},
+    {"l0", "d_l0", "es_l0", CONTRAST_LOWER, false},
+    {"dead_pct", "d_dead_pct", "es_dead_pct", CONTRAST_LOWER, false},
+    {"steps_to_90", "d_steps_to_90", "es_steps_to_90", CONTRAST_LOWER, false},
+    {"rows_to_90", NULL, NULL, CONTRAST_EITHER, false}, /* the same in training rows */
+    {"effective_features", "d_effective_features", "es_effective_features", CONTRAST_LOWER, false},
+    {"firing_gini", "d_firing_gini", "es_firing_gini", CONTRAST_EITHER, false},
+    {"erank", "d_erank", "es_erank", CONTRAST_EITHER, false},
+    {"absorption_saebench", "d_absorption_saebench", "es_absorption_saebench", CONTRAST_EITHER, true},
+    {"absorption_ref", "d_absorption_ref", "es_absorption_ref", CONTRAST_EITHER, true},
 };
 enum { N_MEASURES = ARRAY_LEN(measures) };
 
@@ -36,6 +39,7 @@ struct structure {
     size_t n;
     double *arm, *control; /* [n] of the measure at hand */
     struct lineage pair;   /* saes -> control */
+    struct lineage absorb; /* absorbs -> control_absorbs; n 0: not given */
     struct buf table;      /* text/csv */
 };
 
@@ -73,18 +77,23 @@ static void report(struct structure *s, const char *diff, const char *effect, co
 }
 
 /* False if a pair lacks the measure. */
-static bool gather(struct structure *s, const char *metric)
+static bool gather(struct structure *s, const struct measure *m)
 {
+    const char *const arm = m->is_absorb ? "absorbs" : "saes", *const control = m->is_absorb ? "control_absorbs" : "control";
+    const struct lineage *l = m->is_absorb ? &s->absorb : &s->pair;
+
     for (size_t i = 0; i < s->n; i++)
-        if (!job_input_metric(job_input_at(s->j, "saes", i), metric, &s->arm[i]) ||
-            !job_input_metric(job_input_at(s->j, "control", s->pair.partner[i]), metric, &s->control[i]))
+        if (!job_input_metric(job_input_at(s->j, arm, i), m->metric, &s->arm[i]) ||
+            !job_input_metric(job_input_at(s->j, control, l->partner[i]), m->metric, &s->control[i]))
             return false;
     return true;
 }
 
 static int one_measure(struct structure *s, const struct measure *m)
 {
-    if (!gather(s, m->metric)) {
+    if (m->is_absorb && s->absorb.n == 0)
+        return 0;
+    if (!gather(s, m)) {
         if (m->diff) {
             job_metric_absent(s->j, m->diff, "not every SAE reports it");
             job_metric_absent(s->j, m->effect, "not every SAE reports it");
@@ -217,8 +226,13 @@ static enum err_code run(struct job *j, struct err *e)
     s.control = s.arm + s.n;
     rc = lineage_pair(&s.pair, j, "saes", "control", e);
     if (!rc)
+        rc = lineage_pair(&s.absorb, j, "absorbs", "control_absorbs", e);
+    if (!rc && s.absorb.n && s.absorb.n != s.n)
+        rc = err_set(e, ERR_INVALID, "absorbs: %zu against %zu SAEs: one of each is compared", s.absorb.n, s.n);
+    if (!rc)
         rc = check_all(&s, e);
     lineage_free(&s.pair);
+    lineage_free(&s.absorb);
     buf_free(&s.table);
     free(s.arm);
     return rc ? err_wrap(e, "structure_check") : ERR_OK;

@@ -7,6 +7,7 @@
 
 #include "common/rng.h"
 #include "worker/eval/absorb.h"
+#include "worker/eval/absorb_ref.h"
 #include "worker/eval/cebench.h"
 #include "worker/eval/kprobe.h"
 #include "worker/eval/logit.h"
@@ -61,6 +62,21 @@ static void separable_classes_end_at_the_penalty(void **state)
     assert_ok(logit_fit(w, v, y, 4, 1, 1.0, &e), e);
     assert_near(w[0], 1.006578, 1e-5); /* w = sum |x| / (1 + exp(w |x|)) */
     assert_near(w[1], 0, 1e-6);
+}
+
+/* The rarer class counts as much as if its rows were repeated: the same minimum. */
+static void classes_can_be_balanced(void **state)
+{
+    const double v[] = {-2, -1, 0.5, 1, 2, -0.3}, twice[] = {-2, -1, 0.5, 1, 1, 2, 2, -0.3};
+    const unsigned char y[] = {0, 0, 0, 1, 1, 0}, yy[] = {0, 0, 0, 1, 1, 1, 1, 0};
+    double w[2], ww[2];
+    struct err e;
+
+    (void)state;
+    assert_ok(logit_fit_balanced(w, v, y, 6, 1, 1.0, &e), e);  /* weights 6/8 and 6/4 */
+    assert_ok(logit_fit(ww, twice, yy, 8, 1, 0.75, &e), e);
+    assert_near(w[0], ww[0], 1e-6);
+    assert_near(w[1], ww[1], 1e-6);
 }
 
 /* --- probing ------------------------------------------------------------------------------------ */
@@ -197,6 +213,49 @@ static void a_main_feature_that_is_silent_without_a_substitute_is_not_absorbed(v
     assert_true(absorption().full == 0);
 }
 
+static struct absorb_ref absorption_ref(size_t n_candidates)
+{
+    const struct absorb_ref_in in = {.x = x, .a = a, .dir = dir, .y = parent, .d = D, .f = F, .n_train = N_TRAIN,
+                                     .n_test = N_TEST, .n_candidates = n_candidates};
+    struct absorb_ref out;
+    struct err e;
+
+    assert_ok(absorb_ref_measure(&out, &in, &e), e);
+    return out;
+}
+
+static void the_references_score_finds_what_is_planted_too(void **state)
+{
+    struct absorb_ref yes, no;
+
+    (void)state;
+    hierarchy(true);
+    yes = absorption_ref(0);
+    assert_near((double)yes.n_main, 1, 0);
+    assert_true(yes.n_rows > 200);
+    assert_near(yes.score, 0.4, 0.08); /* rows with a child score 1, all others 0 */
+    assert_near(absorption_ref(5).score, yes.score, 0.02); /* the parent's own is among the best five */
+    hierarchy(false);
+    no = absorption_ref(0);
+    assert_near(no.score, 0, 0);
+    for (size_t i = 0; i < N; i++) /* not silent, but half: a child takes what is missing */
+        if (a[i * F] > 0 && i % 2)
+            a[i * F] = 0.5f, a[i * F + 1] = 1.3f;
+    unit_direction(1, 2, 0, 0.4);
+    no = absorption_ref(0);
+    const double share = 1.3 * 0.4 / (1.3 * 0.4 + 0.5);
+    assert_near(no.score, share / 2, 0.06);
+}
+
+static void a_label_with_too_few_rows_has_no_score(void **state)
+{
+    (void)state;
+    hierarchy(true);
+    memset(parent, 0, sizeof parent);
+    memset(parent, 1, ABSORB_REF_ROWS_MIN - 1);
+    assert_true(isnan(absorption_ref(0).score));
+}
+
 /* --- contrast ----------------------------------------------------------------------------------- */
 
 static struct cebench contrast(bool is_planted)
@@ -243,6 +302,9 @@ int main(void)
         cmocka_unit_test(a_planted_feature_is_found_and_predicts_the_label),
         cmocka_unit_test(features_that_ignore_the_label_are_at_chance),
         cmocka_unit_test(a_child_that_took_the_parents_direction_has_absorbed_it),
+        cmocka_unit_test(the_references_score_finds_what_is_planted_too),
+        cmocka_unit_test(a_label_with_too_few_rows_has_no_score),
+        cmocka_unit_test(classes_can_be_balanced),
         cmocka_unit_test(a_main_feature_that_is_silent_without_a_substitute_is_not_absorbed),
         cmocka_unit_test(one_feature_that_carries_the_contrast_stands_out),
     };

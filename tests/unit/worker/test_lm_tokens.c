@@ -1,4 +1,5 @@
-/* test_lm_tokens.c - lm_tokens_compare finds the tokens that were planted, and the id of every row. */
+/* test_lm_tokens.c - lm_tokens_compare finds the tokens that were planted, and the id of every row;
+ * sae_absorb reads the letters of rows. */
 #include "tests/unit/worker/neoxrun.h"
 
 #include "worker/data/acts.h"
@@ -207,6 +208,19 @@ static void planted_tokens_come_first(void **state)
     assert_near(jobrun_metric(&jobs, "tokens", "tokens_compared"), 8, 0);
 }
 
+/* Every letter is one id here: no word is unseen, so SAEBench's definition has nothing to test. */
+static void absorption_reads_the_letters_of_the_rows(void **state)
+{
+    (void)state;
+    job("sae", "sae_train", "\"d_sae\": 16, \"k\": 1, \"steps\": 300, \"batch\": 64, \"lr\": 0.01", "acts=rows");
+    job("absorb", "sae_absorb", "\"rows\": 600, \"min_letters\": 1", "sae=sae,acts=rows,data=data");
+    assert_near(jobrun_metric(&jobs, "absorb", "n_letters_ref"), 8, 0);
+    assert_true(jobrun_metric(&jobs, "absorb", "n_rows_ref") > 100);
+    assert_in_range(100 * jobrun_metric(&jobs, "absorb", "absorption_ref"), 0, 100);
+    assert_near(jobrun_metric(&jobs, "absorb", "n_letters_saebench"), 0, 0);
+    assert_true(isnan(jobrun_metric(&jobs, "absorb", "absorption_saebench")));
+}
+
 static void other_places_are_refused(void **state)
 {
     struct err e;
@@ -227,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_knows_its_id),
         cmocka_unit_test(planted_tokens_come_first),
+        cmocka_unit_test(absorption_reads_the_letters_of_the_rows),
         cmocka_unit_test(other_places_are_refused),
     };
 

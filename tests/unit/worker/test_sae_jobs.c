@@ -198,6 +198,42 @@ static void divergence_is_a_negative_result_and_left_out_of_comparisons(void **s
     json_free(doc);
 }
 
+/* Absorption as sae_absorb leaves it. */
+static void put_absorption(const char *name, double ref)
+{
+    struct buf path = {0}, text = {0};
+    struct err e;
+
+    buf_fmt(&path, "%s/%s", root, name);
+    assert_ok(fs_mkdirs(path.data, &e), e);
+    buf_str(&path, "/result.json");
+    buf_fmt(&text, "{\"job\": \"" ID "\", \"metrics\": {\"absorption_ref\": %g}}", ref);
+    assert_ok(fs_replace(path.data, text.data, text.len, &e), e);
+    buf_free(&path);
+    buf_free(&text);
+}
+
+static void absorption_is_shown_and_not_judged(void **state)
+{
+    const char *with[] = {"saes",    "sa0", "saes",    "sa1", "control",         "sc0", "control",         "sc1",
+                          "absorbs", "ba0", "absorbs", "ba1", "control_absorbs", "bc0", "control_absorbs", "bc1", NULL};
+    const char *without[] = {"saes", "sa0", "saes", "sa1", "control", "sc0", "control", "sc1", NULL};
+    const char *few[] = {"saes",    "sa0", "saes",            "sa1", "control", "sc0", "control", "sc1",
+                         "absorbs", "ba0", "control_absorbs", "bc0", NULL};
+    struct err e = {0};
+
+    (void)state;
+    put_absorption("ba0", 0.5), put_absorption("ba1", 0.7);
+    put_absorption("bc0", 0.6), put_absorption("bc1", 0.75);
+    must_run("absorbed", "structure_check", "", with);
+    must_run("plain", "structure_check", "", without);
+    assert_near(metric("absorbed", "d_absorption_ref"), -0.075, 1e-12);
+    assert_true(isnan(metric("absorbed", "d_absorption_saebench"))); /* not reported by them */
+    assert_true(isnan(metric("plain", "d_absorption_ref")));
+    assert_near(metric("absorbed", "lazier_signs"), metric("plain", "lazier_signs"), 0);
+    assert_fails(run("less", "structure_check", "", few, NULL, &e), ERR_INVALID, e, "absorbs: 1 against 2 SAEs");
+}
+
 static void sparser_dictionaries_are_told_apart_from_their_control(void **state)
 {
     const char *inputs[] = {"saes",    "sa0", "saes",    "sa1", "saes",    "sa2",
@@ -258,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_stopped_training_goes_on_with_the_same_bits),
         cmocka_unit_test(divergence_is_a_negative_result_and_left_out_of_comparisons),
         cmocka_unit_test(sparser_dictionaries_are_told_apart_from_their_control),
+        cmocka_unit_test(absorption_is_shown_and_not_judged),
         cmocka_unit_test(bad_input_is_an_error_that_says_what_is_wrong),
     };
 
