@@ -138,7 +138,7 @@ static double cost(const char *(*get)(void *ctx, const char *name), void *ctx)
 
 KIND_ROW(sae_train) = {
     .name = "sae_train",
-    .version = 1,
+    .version = 2,
     .help = "one sparse autoencoder on one activation matrix",
     .tag = "sae",
     .fields = fields,

@@ -109,25 +109,39 @@ AVX512 static void sum_avx512(float *out, const float *base, const float *restri
     }
 }
 
-/* `many` rows' dot products; a constant where this is inlined. */
-AVX512_INLINE void dots_some(float *restrict dot, const float *restrict x,
-                             const float *restrict dir, const uint32_t *restrict idx, size_t d,
-                             size_t many)
+/* Dot products of four rows: lane 4 q + j holds the q-th quarter of row j's sum. */
+AVX512_INLINE __m512 dots_of_4(const float *restrict x, const float *restrict dir, const uint32_t at[4],
+                               size_t d)
 {
     __m512 acc[4], odd[4];
     const float *row[4];
     size_t c = 0;
 
 #pragma GCC unroll 4
-    for (size_t j = 0; j < many; j++) {
-        row[j] = dir + idx[j] * d;
+    for (size_t j = 0; j < 4; j++) {
+        row[j] = dir + (size_t)at[j] * d;
         acc[j] = odd[j] = _mm512_setzero_ps();
+    }
+    for (; c + 8 * LANES <= d; c += 8 * LANES) { /* a row after another: its lines follow in memory */
+        __m512 part_x[8];
+
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            part_x[i] = _mm512_loadu_ps(x + c + i * LANES);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+#pragma GCC unroll 4
+            for (size_t i = 0; i < 8; i += 2) {
+                acc[j] = _mm512_fmadd_ps(part_x[i], _mm512_loadu_ps(row[j] + c + i * LANES), acc[j]);
+                odd[j] = _mm512_fmadd_ps(part_x[i + 1],
+                                         _mm512_loadu_ps(row[j] + c + (i + 1) * LANES), odd[j]);
+            }
     }
     for (; c + 2 * LANES <= d; c += 2 * LANES) {
         __m512 x0 = _mm512_loadu_ps(x + c), x1 = _mm512_loadu_ps(x + c + LANES);
 
 #pragma GCC unroll 4
-        for (size_t j = 0; j < many; j++) {
+        for (size_t j = 0; j < 4; j++) {
             acc[j] = _mm512_fmadd_ps(x0, _mm512_loadu_ps(row[j] + c), acc[j]);
             odd[j] = _mm512_fmadd_ps(x1, _mm512_loadu_ps(row[j] + c + LANES), odd[j]);
         }
@@ -137,24 +151,50 @@ AVX512_INLINE void dots_some(float *restrict dot, const float *restrict x,
         __m512 x0 = _mm512_maskz_loadu_ps(mask, x + c);
 
 #pragma GCC unroll 4
-        for (size_t j = 0; j < many; j++)
+        for (size_t j = 0; j < 4; j++)
             acc[j] = _mm512_fmadd_ps(x0, _mm512_maskz_loadu_ps(mask, row[j] + c), acc[j]);
     }
 #pragma GCC unroll 4
-    for (size_t j = 0; j < many; j++)
-        dot[j] = _mm512_reduce_add_ps(_mm512_add_ps(acc[j], odd[j]));
+    for (size_t j = 0; j < 4; j++)
+        acc[j] = _mm512_add_ps(acc[j], odd[j]);
+    acc[0] = _mm512_add_ps(_mm512_unpacklo_ps(acc[0], acc[1]), _mm512_unpackhi_ps(acc[0], acc[1]));
+    acc[2] = _mm512_add_ps(_mm512_unpacklo_ps(acc[2], acc[3]), _mm512_unpackhi_ps(acc[2], acc[3]));
+    return _mm512_add_ps(_mm512_shuffle_ps(acc[0], acc[2], 0x44),
+                         _mm512_shuffle_ps(acc[0], acc[2], 0xee));
 }
 
+/* Quarters of two times four rows: halves. */
+AVX512_INLINE __m512 halves(__m512 a, __m512 b)
+{
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+
+/* Sixteen at a time: what is left of each sum is added across rows.  A row's sum does not depend on
+ * its place. */
 AVX512 static void dots_avx512(float *restrict dot, const float *restrict x,
                                const float *restrict dir, const uint32_t *restrict idx, size_t k,
                                size_t d)
 {
-    size_t j = 0;
+    for (size_t j = 0; j < k; j += LANES) {
+        __m512 four[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                          _mm512_setzero_ps()};
+        size_t left = k - j < LANES ? k - j : LANES, q = 0;
 
-    for (; j + 4 <= k; j += 4)
-        dots_some(dot + j, x, dir, idx + j, d, 4);
-    for (; j < k; j++)
-        dots_some(dot + j, x, dir, idx + j, d, 1);
+        for (; q < left / 4; q++)
+            four[q] = dots_of_4(x, dir, idx + j + 4 * q, d);
+        if (4 * q < left) {
+            const uint32_t *rest = idx + j + 4 * q;
+            size_t n = left - 4 * q;
+            const uint32_t at[4] = {rest[0], rest[n > 1 ? 1 : 0], rest[n > 2 ? 2 : 0], rest[0]};
+
+            four[q] = dots_of_4(x, dir, at, d);
+        }
+        __m512 lo = halves(four[0], four[1]), hi = halves(four[2], four[3]);
+
+        _mm512_mask_storeu_ps(dot + j, lanes(left),
+                              _mm512_add_ps(_mm512_shuffle_f32x4(lo, hi, 0x88),
+                                            _mm512_shuffle_f32x4(lo, hi, 0xdd)));
+    }
 }
 #endif
 

@@ -372,6 +372,65 @@ AVX512 static size_t row_avx512(uint32_t *idx, float *val, float *z, const float
     return above == k ? emit_avx512(idx, val, z, n, lo, s) : emit(idx, val, z, n, lo, above - k, s);
 }
 
+/* As topk_row() of `value`, of which n > 0 are there; entries are named by cand. */
+AVX512 static size_t pick_avx512(uint32_t *idx, float *val, const uint32_t *cand, const float *value,
+                                 size_t n, size_t k, bool positive, int32_t *key)
+{
+    __m512 bad = _mm512_setzero_ps();
+    __m512i least = _mm512_set1_epi32(INT32_MAX), most = _mm512_set1_epi32(INT32_MIN);
+    size_t above = SIZE_MAX, ties = 0, out = 0;
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 in = lanes(n - i);
+        __m512 x = _mm512_maskz_loadu_ps(in, value + i);
+        __m512i v = _mm512_castps_si512(x);
+
+        bad = _mm512_fmadd_ps(x, _mm512_setzero_ps(), bad);
+        v = _mm512_xor_si512(v, _mm512_srli_epi32(_mm512_srai_epi32(v, 31), 1));
+        v = _mm512_mask_mov_epi32(_mm512_set1_epi32(INT32_MIN), in, v);
+        _mm512_storeu_si512(key + i, v);
+        least = _mm512_mask_min_epi32(least, in, least, v);
+        most = _mm512_max_epi32(most, v);
+    }
+    if (_mm512_cmp_ps_mask(bad, bad, _CMP_UNORD_Q) != 0)
+        return SIZE_MAX;
+    int32_t lo = _mm512_reduce_min_epi32(least), hi = _mm512_reduce_max_epi32(most);
+    size_t whole = (n + LANES - 1) / LANES * LANES;
+
+    lo = positive && lo < 1 ? 1 : lo;
+    if (hi < lo)
+        return 0;
+    if (n <= k || count_avx512(key, whole, lo) <= k)
+        hi = lo;
+    while (lo < hi && above != k) { /* count(>= lo) >= k, count(>= hi + 1) < k */
+        int32_t mid = (int32_t)((int64_t)lo + ((int64_t)hi - lo + 1) / 2);
+
+        above = count_avx512(key, whole, mid);
+        if (above >= k)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    above = count_avx512(key, whole, lo);
+    ties = above > k ? above - k : 0;
+    for (size_t i = n; ties > 0 && i-- > 0;) /* the last of those equal to the k-th go */
+        if (key[i] == lo) {
+            key[i] = INT32_MIN;
+            ties--;
+        }
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 hit = _mm512_cmpge_epi32_mask(_mm512_loadu_si512(key + i), _mm512_set1_epi32(lo));
+        size_t c = (size_t)__builtin_popcount(hit);
+
+        _mm512_mask_storeu_epi32(idx + out, lanes(c),
+                                 _mm512_maskz_compress_epi32(hit, _mm512_loadu_si512(cand + i)));
+        _mm512_mask_storeu_ps(val + out, lanes(c),
+                              _mm512_maskz_compress_ps(hit, _mm512_loadu_ps(value + i)));
+        out += c;
+    }
+    return out;
+}
+
 AVX512 static float bound_call(const float *m, size_t g, size_t k)
 {
     return bound_avx512(m, g, k);
@@ -409,4 +468,19 @@ size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, s
         return row_avx512(idx, val, z, bias, f, k, positive, s);
 #endif
     return row_base(idx, val, z, bias, f, k, positive, s);
+}
+
+size_t topk_pick(uint32_t *idx, real *val, const uint32_t *cand, real *value, size_t n, size_t k,
+                 bool positive, const struct topk_scratch *s)
+{
+    size_t found;
+
+#if HAS_AVX512
+    if (n > 0 && __builtin_cpu_supports("avx512f"))
+        return pick_avx512(idx, val, cand, value, n, k, positive, s->key);
+#endif
+    found = n > 0 ? topk_row(idx, val, value, NULL, n, k < n ? k : n, positive, s) : 0;
+    for (size_t j = 0; found != SIZE_MAX && j < found; j++)
+        idx[j] = cand[idx[j]];
+    return found;
 }

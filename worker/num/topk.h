@@ -18,8 +18,8 @@ typedef int32_t topk_key;
 
 struct topk_scratch {
     real *bound;    /* [f] */
-    topk_key *key;  /* [f] */
-    uint32_t *cand; /* [f + 16] */
+    topk_key *key;  /* [f + TOPK_SLACK] */
+    uint32_t *cand; /* [f + TOPK_SLACK] */
 };
 
 enum { TOPK_SLACK = 16 };
@@ -28,6 +28,11 @@ enum { TOPK_SLACK = 16 };
  * idx, val [k].  Returns how many, or SIZE_MAX if an entry of z is not finite. */
 size_t topk_row(uint32_t *idx, real *val, real *z, const real *bias, size_t f, size_t k,
                 bool positive, const struct topk_scratch *s);
+
+/* The same of a list: value_i belongs to entry cand_i, i < n, ascending; both lists have TOPK_SLACK
+ * entries to spare. */
+size_t topk_pick(uint32_t *idx, real *val, const uint32_t *cand, real *value, size_t n, size_t k,
+                 bool positive, const struct topk_scratch *s);
 
 /* cand = indices of entries of z [f] that are >= t, ascending; returns their number.  cand has
  * f + TOPK_SLACK entries. */

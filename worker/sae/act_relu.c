@@ -6,6 +6,8 @@
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
 
+enum { FEW = 32 }; /* active rows of a feature */
+
 double sae_weight(const struct sae *s, size_t f)
 {
     size_t o = sae_out(&s->cfg);
@@ -36,11 +38,26 @@ ISA_CLONES static void sums(const real *a, size_t n, double *n_on, double *l1, r
     *peak = most;
 }
 
+/* The same where a vector would hold more than there is. */
+static void few_sums(const real *a, size_t n, double *n_on, double *l1, real *peak)
+{
+    size_t on = 0;
+
+    *l1 = 0;
+    *peak = 0;
+    for (size_t i = 0; i < n; i++) {
+        on += a[i] != 0;
+        *l1 += fabs((double)a[i]);
+        *peak = a[i] > *peak ? a[i] : *peak;
+    }
+    *n_on = (double)on;
+}
+
 void sae_tally(const struct sae *s, struct sae_work *w, const struct sae_feature *e)
 {
     double n_on, l1;
 
-    sums(e->a, e->n, &n_on, &l1, &w->peak[e->f]);
+    (e->n < FEW ? few_sums : sums)(e->a, e->n, &n_on, &l1, &w->peak[e->f]);
     w->fired[e->f] = (uint32_t)n_on;
     w->l0 += n_on;
     w->l1 += l1;

@@ -41,7 +41,9 @@ static void take_lists(struct sae_work *w, const struct sae_cfg *cfg, struct tak
     TAKE(w->row, w->cap);
     TAKE(w->by_f, w->cap);
     TAKE(w->topk.bound, f);
-    TAKE(w->topk.key, is_rows ? f : arch->select == SAE_SELECT_BATCH ? most(f, KTH_SCRATCH) : 0);
+    TAKE(w->topk.key, is_rows                              ? f + TOPK_SLACK
+                      : arch->select == SAE_SELECT_BATCH ? most(f, KTH_SCRATCH)
+                                                         : 0);
     TAKE(w->topk.cand, has_lists ? (is_rows ? cfg->f : long_side) + TOPK_SLACK : 0);
 }
 
@@ -61,17 +63,19 @@ static void take_brief(struct sae_work *w, const struct sae_cfg *cfg, struct tak
     struct shortlist *b = &w->brief;
     bool is_there = cfg->arch->select == SAE_SELECT_ROW && !cfg->is_bf16 &&
                     shortlist_is_there(cfg->f, cfg->d, cfg->k);
-    size_t f = is_there ? cfg->f : 0;
+    bool has_brief = is_there && bf16_is_there();
+    size_t f = is_there ? cfg->f : 0, slack = is_there ? TOPK_SLACK : 0;
 
-    w->has_brief = is_there;
-    TAKE(b->pairs, is_there ? bf16_len(f, cfg->d) : 0);
+    w->has_list = is_there;
+    w->has_brief = has_brief;
+    TAKE(b->pairs, has_brief ? bf16_len(f, cfg->d) : 0);
     TAKE(b->norm, f);
     TAKE(b->row, is_there ? w->n_tile : 0);
     TAKE(b->reach, f);
     TAKE(b->up, f);
     TAKE(b->lo, f);
-    TAKE(b->value, f);
-    TAKE(b->cand, is_there ? f + TOPK_SLACK : 0);
+    TAKE(b->value, f + slack);
+    TAKE(b->cand, f + slack);
 }
 
 static void take_parts(struct sae_work *w, const struct sae_cfg *cfg, struct taker *t)

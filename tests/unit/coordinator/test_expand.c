@@ -299,7 +299,7 @@ static void golden_ids_of_a_chain_stay(void **state)
     assert_string_equal(sweep_job(&all, "model", 0)->id,
                         "f4d8b89f65c3339c87325e9ce0f72078ffe60174c3c8918315c67317efb643b0");
     assert_string_equal(sweep_job(&all, "sae", 11)->id,
-                        "f76305da5047642070824489dc61975a7159b3dc50550898ce44cf98cd824407");
+                        "aaa9e14628151ffc7ea1092d365ea33b1846baa32a3085dbab850ddac66607d2");
     assert_string_equal(sweep_job(&all, "random", 0)->id,
                         "abaeae164e9a7d3fc07cb701640b7b06a97f17269a549ffa8a8c9dce9a9b4c3a");
     sweep_end(&all);

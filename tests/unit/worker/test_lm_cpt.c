@@ -6,6 +6,7 @@
 
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/kinds/kind.h"
 #include "tests/lib/tmpdir.h"
 #include "worker/data/tokens.h"
 #include "worker/runner/frame.h"
@@ -85,9 +86,10 @@ static enum err_code run(const char *name, const char *kind, const char *knobs,
     buf_fmt(&json, "%s/job.json", dir);
     file = buf_steal(&json);
     buf_fmt(&json,
-            "{\"job\": \"" ID "\", \"kind\": \"%s\", \"version\": 1, \"run_id\": \"%s\", \"sweep\": \"x\","
+            "{\"job\": \"" ID "\", \"kind\": \"%s\", \"version\": %d, \"run_id\": \"%s\", \"sweep\": \"x\","
             " \"stage\": \"s\", \"epoch\": 1, \"knobs\": {%s}, \"common\": {},"
-            " \"context\": {%s}, \"results\": \"%s\", \"inputs\": [", kind, name, knobs,
+            " \"context\": {%s}, \"results\": \"%s\", \"inputs\": [",
+            kind, kind_find(kind)->version, name, knobs,
             strcmp(kind, "acts_extract") ? "\"hook\": \"resid_post\", \"layer\": 1" : "", root);
     for (size_t i = 0; inputs[i]; i += 2)
         buf_fmt(&json, "%s{\"name\": \"%s\", \"job\": \"" ID "\", \"path\": \"%s\"}", i ? ", " : "",

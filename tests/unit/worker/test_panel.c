@@ -101,6 +101,13 @@ static void sums_and_dots_of_listed_rows_equal_plain_loops(void **state)
             for (size_t j = 0; j < k; j++)
                 if (!(fabs(dot(base, w + idx[j] * d, d) - (double)dots[j]) < 2e-4))
                     fail_msg("d %zu k %zu: dot %zu: %g", d, k, j, (double)dots[j]);
+            for (size_t j = 0; j < k; j++) { /* a dot product does not depend on its place */
+                real alone;
+
+                sparse_dots(&alone, base, w, idx + j, 1, d);
+                if (alone != dots[j])
+                    fail_msg("d %zu k %zu: dot %zu alone: %g", d, k, j, (double)alone);
+            }
         }
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/kinds/kind.h"
 #include "tests/lib/tmpdir.h"
 #include "worker/nn/pt.h"
 #include "worker/runner/frame.h"
@@ -46,10 +47,10 @@ static enum err_code run(const char *name, const char *kind, const char *knobs,
     buf_fmt(&dir, "%s/%s.tmp", root, name);
     buf_fmt(&file, "%s/job.json", dir.data);
     buf_fmt(&json,
-            "{\"job\": \"" ID "\", \"kind\": \"%s\", \"version\": 1, \"run_id\": \"%s\","
+            "{\"job\": \"" ID "\", \"kind\": \"%s\", \"version\": %d, \"run_id\": \"%s\","
             " \"sweep\": \"x\", \"stage\": \"s\", \"epoch\": 1, \"knobs\": {%s}, \"common\": {},"
             " \"context\": {}, \"results\": \"%s\", \"inputs\": [",
-            kind, name, knobs, root);
+            kind, kind_find(kind)->version, name, knobs, root);
     for (size_t i = 0; inputs && inputs[i]; i += 2)
         buf_fmt(&json, "%s{\"name\": \"%s\", \"job\": \"" ID "\", \"path\": \"%s\"}", i ? "," : "",
                 inputs[i], inputs[i + 1]);

@@ -1,5 +1,5 @@
-/* test_shortlist.c - choices made in bfloat16 are those of the product in float, bit for bit; and
- * the bounds hold where they are tightest. */
+/* test_shortlist.c - choices by a product in bfloat16 or in float are those of the definition, bit for
+ * bit; and the bounds hold where they are tightest. */
 #include "tests/lib/check.h"
 
 #include <stdio.h>
@@ -7,14 +7,15 @@
 #include "common/rng.h"
 #include "worker/num/panel.h"
 #include "worker/num/shortlist.h"
+#include "worker/num/sparse.h"
 
 enum { SEED = 31, N = 40, F = 3000, D = 600, K = 64, ROOM = (F + 96 + 32) * (D + 96) };
 
 static real u[N * D], w[F * D], z[N * F], exact[N * F], bias[F], panel[ROOM];
-static uint32_t pairs[2 * ROOM], list_cand[F + TOPK_SLACK], cand[F + TOPK_SLACK];
+static uint32_t pairs[2 * ROOM], all[F], list_cand[F + TOPK_SLACK], cand[F + TOPK_SLACK];
 static struct bf16_norm norm[F], row[N];
-static real reach[F], up[F], lo[F], value[F], bound[F];
-static topk_key key[F];
+static real reach[F], up[F], lo[F], value[F + TOPK_SLACK], bound[F];
+static topk_key key[F + TOPK_SLACK];
 static const struct topk_scratch scratch = {bound, key, cand};
 static struct shortlist brief = {.pairs = pairs, .norm = norm, .row = row, .reach = reach, .up = up,
                                  .lo = lo, .value = value, .cand = list_cand};
@@ -71,21 +72,37 @@ static void same_row(size_t i, size_t f, size_t k, bool positive, size_t n, cons
                      (double)val[j], want_idx[j], (double)want[j]);
 }
 
+/* Every pre-activation by the definition, without bias. */
+static void define(size_t n, size_t f, size_t d)
+{
+    for (size_t j = 0; j < f; j++)
+        all[j] = (uint32_t)j;
+    for (size_t i = 0; i < n; i++)
+        sparse_dots(exact + i * f, u + i * d, w, all, f, d);
+}
+
 /* Returns how many of n rows were proven. */
-static size_t compare(size_t n, size_t f, size_t d, size_t k, bool positive)
+static size_t compare_in(bool is_float, size_t n, size_t f, size_t d, size_t k, bool positive)
 {
     size_t proven = 0;
     char what[80];
 
-    snprintf(what, sizeof what, "f %zu d %zu k %zu positive %d", f, d, k, positive);
-    shortlist_pack(&brief, w, bias, f, d);
-    shortlist_product(&brief, z, u, n);
-    panel_pack(panel, w, f, d);
-    panel_mm_nt(exact, u, panel, w, n, f, d);
+    snprintf(what, sizeof what, "float %d f %zu d %zu k %zu positive %d", is_float, f, d, k, positive);
+    if (is_float) {
+        shortlist_pack_float(&brief, w, bias, f, d);
+        shortlist_rows_float(&brief, u, n);
+        panel_pack(panel, w, f, d);
+        panel_mm_nt(z, u, panel, w, n, f, d);
+    } else {
+        shortlist_pack(&brief, w, bias, f, d);
+        shortlist_product(&brief, z, u, n);
+    }
+    define(n, f, d); /* topk_row() adds the bias */
     for (size_t i = 0; i < n; i++) {
         uint32_t idx[K];
         real val[K];
-        size_t found = shortlist_row(idx, val, &brief, z + i * f, u + i * d, i, k, positive, &scratch);
+        size_t found = shortlist_row(idx, val, &brief, z + i * f, u + i * d, i, k, positive, is_float,
+                                     &scratch);
 
         if (found == SIZE_MAX)
             continue;
@@ -95,14 +112,21 @@ static size_t compare(size_t n, size_t f, size_t d, size_t k, bool positive)
     return proven;
 }
 
-static void choices_equal_those_in_float(void **state)
+/* Both ways; how many rows bfloat16 proved. */
+static size_t compare(size_t n, size_t f, size_t d, size_t k, bool positive)
+{
+    assert_int_equal(compare_in(true, n, f, d, k, positive), n);
+    return bf16_is_there() ? compare_in(false, n, f, d, k, positive) : n;
+}
+
+static void choices_equal_those_of_the_definition(void **state)
 {
     static const size_t fs[] = {512, 777, 1024, 3000}, ds[] = {32, 33, 128, 135, 512, 600};
     struct rng r = rng_stream(SEED, "shortlist");
     size_t proven[STYLES] = {0}, rows[STYLES] = {0};
 
     (void)state;
-    if (!bf16_is_there())
+    if (!shortlist_is_there(512, 32, 1))
         skip();
     for (int round = 0; round < 96; round++) {
         enum style style = (enum style)(round % STYLES);
@@ -119,7 +143,8 @@ static void choices_equal_those_in_float(void **state)
                  proven[NORMAL], proven[COARSE]);
 }
 
-static void what_is_not_finite_is_never_proven(void **state)
+/* Neither product can prove such a row: bfloat16 says so, float reads all of it. */
+static void what_is_not_finite_is_never_chosen(void **state)
 {
     static const real odd[] = {NAN, INFINITY, -INFINITY, 3e38f, 1e30f};
     struct rng r = rng_stream(SEED, "odd");
@@ -133,12 +158,20 @@ static void what_is_not_finite_is_never_proven(void **state)
             u[64 + 5] = odd[i / 2];
         else
             w[100 * 64 + 3] = odd[i / 2];
-        shortlist_pack(&brief, w, bias, 1024, 64);
-        shortlist_product(&brief, z, u, 4);
         uint32_t idx[8];
         real val[8];
-        assert_true(shortlist_row(idx, val, &brief, z + 1024, u + 64, 1, 8, true, &scratch) ==
+        shortlist_pack(&brief, w, bias, 1024, 64);
+        shortlist_product(&brief, z, u, 4);
+        assert_true(shortlist_row(idx, val, &brief, z + 1024, u + 64, 1, 8, true, false, &scratch) ==
                     SIZE_MAX);
+        shortlist_pack_float(&brief, w, bias, 1024, 64);
+        shortlist_rows_float(&brief, u, 4);
+        size_t found = shortlist_row(idx, val, &brief, z + 1024, u + 64, 1, 8, true, true, &scratch);
+        if (i / 2 < 3)
+            assert_true(found == SIZE_MAX);
+        define(4, 1024, 64);
+        if (i / 2 == 4) /* large, but finite */
+            same_row(1, 1024, 8, true, found, idx, val, "1e30");
     }
 }
 
@@ -189,7 +222,7 @@ static void rivals_that_rounding_swaps_are_told_apart(void **state)
     struct rng r = rng_stream(SEED, "rivals");
 
     (void)state;
-    if (!bf16_is_there())
+    if (!shortlist_is_there(1024, 128, 8))
         skip();
     for (int round = 0; round < 20; round++) {
         for (size_t c = 0; c < d; c++)
@@ -211,8 +244,8 @@ static void rivals_that_rounding_swaps_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices_equal_those_in_float),
-        cmocka_unit_test(what_is_not_finite_is_never_proven),
+        cmocka_unit_test(choices_equal_those_of_the_definition),
+        cmocka_unit_test(what_is_not_finite_is_never_chosen),
         cmocka_unit_test(bounds_hold_where_all_roundings_add_up),
         cmocka_unit_test(rivals_that_rounding_swaps_are_told_apart),
     };

@@ -6,11 +6,11 @@
 
 enum { F_MAX = 3000, SEED = 5 };
 
-static real z[F_MAX], bias[F_MAX], val[F_MAX];
+static real z[F_MAX + TOPK_SLACK], bias[F_MAX], val[F_MAX];
 static uint32_t idx[F_MAX];
 static real bound[F_MAX];
-static topk_key key[F_MAX];
-static uint32_t cand[F_MAX + TOPK_SLACK];
+static topk_key key[F_MAX + TOPK_SLACK];
+static uint32_t cand[F_MAX + TOPK_SLACK], name[F_MAX + TOPK_SLACK];
 static const struct topk_scratch scratch = {bound, key, cand};
 
 static int by_value(const void *a, const void *b)
@@ -49,6 +49,18 @@ static void check(size_t f, size_t k, bool positive, size_t n)
             fail_msg("f %zu k %zu: place %zu: %u, wanted %u", f, k, i, idx[i], all[i]);
 }
 
+/* The same of a list whose entries have names of their own. */
+static void check_pick(size_t f, size_t k, bool positive)
+{
+    for (size_t i = 0; i < f; i++)
+        name[i] = (uint32_t)(7 * i + 3);
+    size_t n = topk_pick(idx, val, name, z, f, k, positive, &scratch);
+
+    for (size_t j = 0; j < n; j++)
+        idx[j] = (idx[j] - 3) / 7;
+    check(f, k, positive, n);
+}
+
 static void selection_equals_a_sort_for_all_shapes_and_ties(void **state)
 {
     static const size_t fs[] = {1, 2, 15, 16, 17, 64, 255, 1024, 3000};
@@ -69,6 +81,7 @@ static void selection_equals_a_sort_for_all_shapes_and_ties(void **state)
                                        : 1);              /* all equal */
         }
         check(f, k, positive, topk_row(idx, val, z, NULL, f, k, positive, &scratch));
+        check_pick(f, k, positive);
     }
 }
 
@@ -95,8 +108,10 @@ static void odd_values_and_edges_of_k_equal_a_sort(void **state)
             if (style == 2 && rng_below(&r, 2))
                 z[i] = z[i] == 0 ? z[i] : nextafterf(z[i], 2);
         }
-        for (int positive = 0; positive < 2; positive++)
+        for (int positive = 0; positive < 2; positive++) {
             check(f, k, positive, topk_row(idx, val, z, NULL, f, k, positive, &scratch));
+            check_pick(f, k, positive);
+        }
     }
 }
 
@@ -147,6 +162,7 @@ static void what_is_not_finite_is_reported(void **state)
                 z[i] = (real)i;
             z[f / 2] = bad[b];
             assert_true(topk_row(idx, val, z, NULL, f, 1, true, &scratch) == SIZE_MAX);
+            assert_true(topk_pick(idx, val, name, z, f, 1, true, &scratch) == SIZE_MAX);
         }
 }
 
