@@ -83,11 +83,8 @@ static uint32_t count_open_inputs(const struct queue *q, uint32_t job)
     uint32_t open = 0;
 
     queue_edges_in(q, job, &in, &n);
-    for (size_t i = 0; i < n; i++) {
-        enum job_state s = (enum job_state)q->jobs[QUEUE_EDGE(in[i])].state;
-
-        open += in[i] & QUEUE_SOFT ? !job_state_is_final(s) : s != JOB_DONE;
-    }
+    for (size_t i = 0; i < n; i++)
+        open += q->jobs[in[i]].state != JOB_DONE;
     return open;
 }
 
@@ -97,21 +94,16 @@ static void make_ready(struct core *c, uint32_t job, struct core_out *o)
     queue_push(&c->queue, job);
 }
 
-/* Those that wait for the job wait for one less; if it has failed only those that do not need it. */
-static void inputs_done(struct core *c, uint32_t job, bool soft_only, struct core_out *o)
+static void inputs_done(struct core *c, uint32_t job, struct core_out *o)
 {
     const uint32_t *out;
     size_t n;
 
     queue_edges_out(&c->queue, job, &out, &n);
     for (size_t i = 0; i < n; i++) {
-        uint32_t at = QUEUE_EDGE(out[i]);
-        struct job *d = &c->queue.jobs[at];
-
-        if (soft_only && !(out[i] & QUEUE_SOFT))
-            continue;
+        struct job *d = &c->queue.jobs[out[i]];
         if (d->state == JOB_WAITING && d->n_wait > 0 && --d->n_wait == 0)
-            make_ready(c, at, o);
+            make_ready(c, out[i], o);
     }
 }
 
@@ -126,11 +118,8 @@ static void skip_dependents(struct core *c, uint32_t job, struct core_out *o)
     for (;;) {
         queue_edges_out(&c->queue, job, &out, &n);
         for (size_t i = 0; i < n; i++)
-            if (!(out[i] & QUEUE_SOFT) && c->queue.jobs[out[i]].state == JOB_WAITING)
+            if (c->queue.jobs[out[i]].state == JOB_WAITING)
                 core_move(c, out[i], EVENT_SKIP, o)->cause = c->queue.jobs[job].id;
-        inputs_done(c, job, true, o);
-        while (at < o->n_events && o->events[at].type != EVENT_SKIP)
-            at++;
         if (at == o->n_events)
             return;
         job = queue_find(&c->queue, o->events[at++].job);
@@ -143,7 +132,7 @@ static void settle(struct core *c, uint32_t job, struct core_out *o)
     enum job_state s = (enum job_state)c->queue.jobs[job].state;
 
     if (s == JOB_DONE)
-        inputs_done(c, job, false, o);
+        inputs_done(c, job, o);
     else if (job_state_is_bad(s))
         skip_dependents(c, job, o);
 }
@@ -219,8 +208,8 @@ bool core_has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
 
     queue_edges_in(q, job, &in, &n);
     for (size_t i = 0; i < n; i++) {
-        *cause = QUEUE_EDGE(in[i]);
-        if (!(in[i] & QUEUE_SOFT) && job_state_is_bad((enum job_state)q->jobs[*cause].state))
+        *cause = in[i];
+        if (job_state_is_bad((enum job_state)q->jobs[in[i]].state))
             return true;
     }
     return false;

@@ -48,6 +48,10 @@
     X(ENUM, decay, "all", 0, 0, "matrices|all", "all: biases and norms too, as the reference")     \
     X(F64, clip, "1", 0, 1e9, "", "global gradient norm; 0 is none")                               \
     X(BOOL, checkpoint, "false", 0, 0, "", "keep only the input of each block for the backward pass; same bits") \
+    X(ENUM, weights, "f32", 0, 0, "f32|bf16|master", "how matrices are held; master: float32, and the passes see them rounded to bf16") \
+    X(ENUM, moments, "f32", 0, 0, "f32|bf16", "how both moments of matrices are held")              \
+    X(ENUM, activations, "f32", 0, 0, "f32|bf16", "how what the backward pass needs is held")        \
+    X(ENUM, rounding, "stochastic", 0, 0, "stochastic|nearest", "of weights and moments to bf16; nearest loses small steps") \
     X(I64, eval_ids, "20000", 0, 1LL << 40, "ids", "validation ids read during training by lambda_schedule: anneal") \
     X(I64, score_ids, "0", 0, 1LL << 40, "ids", "validation ids of ppl_base and ppl, before the first and after the last step; 0: all") \
     X(I64, seed, "0", 0, INT64_MAX, "", "root of every random stream: order of the data, random targets") \

@@ -53,6 +53,8 @@ static void train_knobs(struct lm_pretrain_cfg *k, const struct lm_cpt_cfg *c)
         .schedule = c->schedule, .beta1 = c->beta1,   .beta2 = c->beta2,
         .eps = c->eps,           .weight_decay = c->weight_decay, .decay = c->decay,
         .clip = c->clip,         .checkpoint = c->checkpoint,
+        .weights = c->weights,   .moments = c->moments,   .activations = c->activations,
+        .rounding = c->rounding, .gradients = "all",
         .eval_ids = c->eval_ids, .seed = c->seed,     .seed_init = -1,
         .seed_order = c->seed_order,
     };
@@ -109,7 +111,7 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
         return e->code;
     p->arena_bytes = neox_trainer_bytes(&s.t) + cpt_arm_bytes(&s.arm, s.t.shape.n_max);
     p->n_steps = s.t.n_steps;
-    rc = neox_fits(&s.base.cfg, &s.t.shape, other_bytes(&s), is_knob ? knob : machine,
+    rc = neox_fits(&s.base.cfg, &s.t.shape, &s.t.store, other_bytes(&s), is_knob ? knob : machine,
                    is_knob ? "the knob memory" : "this machine's memory", e);
     close_all(&s);
     return rc ? err_wrap(e, "lm_cpt") : ERR_OK;

@@ -54,7 +54,7 @@ enum err_code neox_output_save(const struct neox *m, struct job *j, enum st_dtyp
 
     (void)job_path(j, NEOX_MODEL_DIR "/config.json"); /* makes the folder */
     buf_fmt(&dir, "%s/" NEOX_MODEL_DIR, j->dir);
-    rc = neox_save(m, NULL, dir.data, &how, e);
+    rc = neox_save(m, dir.data, &how, e);
     buf_free(&dir);
     if (!rc && tokenizer_from)
         rc = copy_tokenizer(j, tokenizer_from, e);

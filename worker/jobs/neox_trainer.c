@@ -49,6 +49,24 @@ static void plan_steps(struct neox_trainer *t)
                               .n_steps = t->n_steps};
 }
 
+static bool is(const char *knob, const char *value)
+{
+    return !strcmp(knob, value);
+}
+
+static enum err_code plan_store(struct neox_trainer *t, struct err *e)
+{
+    const struct lm_pretrain_cfg *k = &t->cfg;
+
+    t->store = (struct neox_store){.weights16 = is(k->weights, "bf16"), .is_master = is(k->weights, "master"),
+                                   .moments16 = is(k->moments, "bf16"), .grads_block = is(k->gradients, "block"),
+                                   .is_nearest = is(k->rounding, "nearest"), .seed = (uint64_t)k->seed};
+    if (t->store.grads_block && (int64_t)t->micro < k->batch)
+        return err_set(e, ERR_INVALID, "gradients: block holds no sums over micro-batches: micro, %zu, must be "
+                       "batch, %" PRId64 ", or 0", t->micro, k->batch);
+    return ERR_OK;
+}
+
 /* A table with more rows than there are ids is fine: Pythia's is such a one. */
 static enum err_code check_vocab(const struct neox_trainer *t, struct err *e)
 {
@@ -76,12 +94,13 @@ enum err_code neox_trainer_open(struct neox_trainer *t, const struct lm_pretrain
         t->m.cfg = *base;
     else
         neox_trainer_shape(&t->m.cfg, k, k->n_vocab ? (size_t)k->n_vocab : t->train.t.n_vocab);
-    if (check_vocab(t, e) || neox_cfg_check(&t->m.cfg, e)) {
+    if (check_vocab(t, e) || neox_cfg_check(&t->m.cfg, e) || plan_store(t, e)) {
         neox_trainer_close(t);
         return e->code;
     }
     t->shape = (struct neox_shape){.n_max = t->micro * context, .t_max = context, .is_training = true,
-                                   .is_checkpointed = k->checkpoint, .threads = threads};
+                                   .is_checkpointed = k->checkpoint, .is_half = is(k->activations, "bf16"),
+                                   .threads = threads};
     plan_steps(t);
     return ERR_OK;
 }
@@ -94,7 +113,7 @@ size_t neox_trainer_other(const struct neox_trainer *t)
 
 size_t neox_trainer_bytes(const struct neox_trainer *t)
 {
-    return neox_bytes(&t->m.cfg, true) + neox_acts_bytes(&t->m.cfg, &t->shape) + neox_trainer_other(t);
+    return neox_bytes_stored(&t->m.cfg, &t->store) + neox_acts_bytes(&t->m.cfg, &t->shape) + neox_trainer_other(t);
 }
 
 void neox_trainer_init(struct neox_trainer *t, const struct neox_file *base, struct arena *a)
@@ -103,7 +122,7 @@ void neox_trainer_init(struct neox_trainer *t, const struct neox_file *base, str
     const struct neox_cfg c = t->m.cfg;
 
     par_threads_set(t->shape.threads);
-    neox_init(&t->m, &c, true, a);
+    neox_init_stored(&t->m, &c, &t->store, a);
     if (base)
         neox_file_load(base, &t->m);
     else
@@ -144,17 +163,11 @@ void neox_trainer_batch(struct neox_trainer *t)
         t->aux.batch(t->aux.ctx, &t->batch.view, t->sequence);
 }
 
-enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
+/* Passes over all of a step; sum of the losses. */
+static double passes(struct neox_trainer *t, uint64_t from, uint64_t to, size_t n)
 {
-    struct neox_progress *at = &t->at;
-    const uint64_t batch = (uint64_t)t->cfg.batch, from = (uint64_t)at->step * batch, to = from + batch;
-    double sum = 0, norm, lr = lr_at(&t->lr, at->step);
-    size_t n = 0;
+    double sum = 0;
 
-    for (uint64_t p = from; p < to; p++)
-        n += neox_feed_len(&t->train, p);
-    if (t->aux.step)
-        t->aux.step(t->aux.ctx, n);
     neox_step_begin(&t->m);
     for (uint64_t p = from; p < to; p += t->micro) {
         fill(t, &t->train, p, p + t->micro < to ? p + t->micro : to);
@@ -163,11 +176,33 @@ enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
         sum += neox_loss_grad(&t->m, &t->acts, &t->batch.view, 1 / (double)n);
         neox_backward(&t->m, &t->acts, &t->batch.view);
     }
-    norm = neox_grad_norm(&t->m);
+    return sum;
+}
+
+enum err_code neox_trainer_step(struct neox_trainer *t, struct err *e)
+{
+    struct neox_progress *at = &t->at;
+    const uint64_t batch = (uint64_t)t->cfg.batch, from = (uint64_t)at->step * batch, to = from + batch;
+    double sum, norm, lr = lr_at(&t->lr, at->step);
+    struct neox_lean lean;
+    size_t n = 0;
+
+    for (uint64_t p = from; p < to; p++)
+        n += neox_feed_len(&t->train, p);
+    if (t->aux.step)
+        t->aux.step(t->aux.ctx, n);
+    if (t->store.grads_block)
+        neox_lean_norm(&lean, &t->m);
+    sum = passes(t, from, to, n);
+    norm = t->store.grads_block ? sqrt(lean.sumsq) : neox_grad_norm(&t->m);
     if (!isfinite(sum) || !isfinite(norm))
         return err_set(e, ERR_DIVERGED, "step %" PRId64 ": loss %g, gradient norm %g", at->step + 1,
                        sum / (double)n, norm);
-    neox_adam(&t->m, &t->adam, lr, clip_scale(norm, t->cfg.clip));
+    if (t->store.grads_block) {
+        neox_lean_adam(&lean, &t->m, &t->adam, lr, clip_scale(norm, t->cfg.clip));
+        (void)passes(t, from, to, n);
+    } else
+        neox_adam(&t->m, &t->adam, lr, clip_scale(norm, t->cfg.clip));
     t->step_loss = sum / (double)n;
     t->step_norm = norm;
     at->adam_t = t->adam.t;
@@ -209,12 +244,21 @@ void neox_trainer_point(struct neox_trainer *t, double *loss, double *norm)
 
 void neox_trainer_state(struct neox_trainer *t, struct ckpt *c)
 {
-    const size_t bytes = t->m.n_flat * sizeof(real);
+    static const struct {
+        enum neox_part part;
+        const char *name, *half;
+    } row[] = {{NEOX_WEIGHTS, "weights", "weights, bf16"},
+               {NEOX_MOMENT1, "moment 1", "moment 1, bf16"},
+               {NEOX_MOMENT2, "moment 2", "moment 2, bf16"}};
 
     ckpt_bytes(c, "progress", &t->at, sizeof t->at);
-    ckpt_bytes(c, "weights", t->m.flat[0], bytes);
-    ckpt_bytes(c, "moment 1", t->m.flat[2], bytes);
-    ckpt_bytes(c, "moment 2", t->m.flat[3], bytes);
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        const enum neox_part k = row[i].part;
+
+        ckpt_bytes(c, row[i].name, t->m.flat[k], t->m.n_part[k] * sizeof(real));
+        if (t->m.half[k])
+            ckpt_bytes(c, row[i].half, t->m.half[k], t->m.n_half * sizeof(uint16_t));
+    }
 }
 
 void neox_trainer_resume(struct neox_trainer *t)

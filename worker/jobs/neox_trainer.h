@@ -33,6 +33,7 @@ struct neox_aux {
 struct neox_trainer {
     struct lm_pretrain_cfg cfg;
     struct neox_shape shape;
+    struct neox_store store;
     struct neox m;
     struct neox_acts acts;
     struct neox_batch_mem batch;

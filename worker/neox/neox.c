@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/rng.h"
+#include "worker/nn/half.h"
 
 struct row {
     const char *name;
@@ -95,33 +96,6 @@ size_t neox_n_weights(const struct neox_cfg *c)
     return n;
 }
 
-/* with what is left to the next 64-byte boundary */
-static size_t stride(size_t n)
-{
-    return arena_need(n, sizeof(real)) / sizeof(real);
-}
-
-size_t neox_n_flat(const struct neox_cfg *c)
-{
-    struct neox_row r;
-    size_t n = 0;
-
-    for (size_t i = 0; i < neox_n_rows(c); i++) {
-        neox_row(&r, c, i);
-        n += stride(r.n);
-    }
-    return n;
-}
-
-size_t neox_bytes(const struct neox_cfg *c, bool is_training)
-{
-    size_t n = neox_n_rows(c);
-
-    return 2 * arena_need(c->n_layers, sizeof(struct neox_block)) +
-           arena_need(n, sizeof(struct param)) + arena_need(n, NEOX_NAME_MAX) +
-           arena_need(neox_n_flat(c), sizeof(real)) * (is_training ? 4 : 1);
-}
-
 enum err_code neox_cfg_check(const struct neox_cfg *c, struct err *e)
 {
     const struct {
@@ -151,48 +125,6 @@ enum err_code neox_cfg_check(const struct neox_cfg *c, struct err *e)
     return ERR_OK;
 }
 
-static void add_param(struct neox *m, const struct neox_row *r, char *name)
-{
-    struct param *p = &m->param[m->n_params++];
-    real **part[4] = {&p->data, &p->grad, &p->m, &p->v};
-    void *w = r->layer < 0 ? (void *)&m->w.ends : (void *)&m->w.block[r->layer];
-    void *g = r->layer < 0 ? (void *)&m->g.ends : (void *)&m->g.block[r->layer];
-
-    memcpy(name, r->name, NEOX_NAME_MAX);
-    *p = (struct param){.name = name, .n = r->n, .n_dims = r->n_dims, .decay = true};
-    for (int i = 0; i < r->n_dims; i++)
-        p->shape[i] = (int64_t)r->shape[i];
-    for (int i = 0; i < 4; i++)
-        *part[i] = m->flat[i] ? m->flat[i] + m->n_flat : NULL;
-    m->n_flat += stride(r->n);
-    memcpy((char *)w + r->member, &p->data, sizeof p->data);
-    memcpy((char *)g + r->member, &p->grad, sizeof p->grad);
-}
-
-void neox_init(struct neox *m, const struct neox_cfg *c, bool is_training, struct arena *a)
-{
-    size_t n = neox_n_rows(c);
-    char *names;
-
-    *m = (struct neox){.cfg = *c};
-    m->w.block = arena_new(a, struct neox_block, c->n_layers);
-    m->g.block = arena_new(a, struct neox_block, c->n_layers);
-    m->param = arena_new(a, struct param, n);
-    names = arena_alloc(a, n, NEOX_NAME_MAX);
-    for (int i = 0; i < (is_training ? 4 : 1); i++)
-        m->flat[i] = arena_new(a, real, neox_n_flat(c));
-    for (size_t i = 0; i < n; i++) {
-        struct neox_row r;
-
-        neox_row(&r, c, i);
-        add_param(m, &r, names + i * NEOX_NAME_MAX);
-    }
-    if (c->is_tied) {
-        m->w.ends.w_u = m->w.ends.w_e;
-        m->g.ends.w_u = m->g.ends.w_e;
-    }
-}
-
 void neox_decay_matrices(struct neox *m)
 {
     for (size_t i = 0; i < m->n_params; i++)
@@ -219,9 +151,13 @@ void neox_randomise(struct neox *m, uint64_t seed)
         snprintf(stream, sizeof stream, "neox.init.%s", r.name);
         rng = rng_stream(seed, stream);
         std = neox_init_std(&m->cfg, r.init);
-        for (size_t j = 0; j < p->n; j++)
-            p->data[j] = r.init == NEOX_ZERO  ? 0
-                         : r.init == NEOX_ONE ? 1
-                                              : (real)(std * rng_normal(&rng));
+        for (size_t j = 0; j < p->n; j++) {
+            real x = r.init == NEOX_ZERO ? 0 : r.init == NEOX_ONE ? 1 : (real)(std * rng_normal(&rng));
+
+            if (p->data16)
+                p->data16[j] = bf16_of_f32((float)x);
+            else
+                p->data[j] = x;
+        }
     }
 }

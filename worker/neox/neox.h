@@ -67,14 +67,42 @@ struct neox_weights {
     struct neox_block *block; /* [n_layers]; absent parameters are NULL */
 };
 
+/* How a training holds its numbers; all false: float32, all at once.  Norms and biases are float32
+ * always: they are a thousandth of a model. */
+struct neox_store {
+    bool weights16;        /* matrices in bfloat16; the passes see them widened, a block at a time */
+    bool is_master;        /* float32 matrices that the passes see rounded to bfloat16 */
+    bool moments16;        /* both moments of matrices in bfloat16 */
+    bool grads_block;      /* gradients of the matrices of one block at a time, given to a sink */
+    bool is_nearest;       /* rounds to nearest, not stochastically */
+    uint64_t seed;         /* of stochastic rounding */
+};
+
+/* Told during a backward pass that the gradients of rows [first, first + n) are whole; behind the call
+ * their memory serves other rows.  Every row comes once, and the pass reads those weights no more. */
+struct neox;
+struct neox_sink {
+    void (*rows)(void *ctx, struct neox *m, size_t first, size_t n);
+    void *ctx;
+};
+
+enum neox_part { NEOX_WEIGHTS, NEOX_GRADS, NEOX_MOMENT1, NEOX_MOMENT2, NEOX_PARTS };
+
 struct neox {
     struct neox_cfg cfg;
+    struct neox_store store;
     struct neox_weights w, g; /* g, and m and v of the rows: NULL unless made for training */
     struct param *param;      /* [n_params] in the order of files: ends' embedding, blocks, ends' rest */
     size_t n_params;
-    real *flat[4];            /* weights, gradients, first and second moments, each [n_flat]: */
-    size_t n_flat;            /* the rows one after another, at 64-byte boundaries */
+    real *flat[NEOX_PARTS];   /* each [n_part]: the rows one after another, at 64-byte boundaries */
+    size_t n_part[NEOX_PARTS];
+    size_t n_flat;            /* n_part of a part in which all rows lie */
+    uint16_t *half[NEOX_PARTS]; /* the matrices of a part that are in bfloat16, not in flat; else NULL */
+    size_t n_half;            /* [n_half] each */
+    real *wide;               /* matrices of one block, or the unembedding, as the passes see them;
+                                 NULL: they see flat[NEOX_WEIGHTS] */
     real keep;                /* 0: the next backward pass begins the gradients; 1: it adds */
+    struct neox_sink sink;    /* with store.grads_block */
 };
 
 /* What no model of this kind can have: ERR_INVALID names the field. */
@@ -84,6 +112,19 @@ size_t neox_n_flat(const struct neox_cfg *c);
 size_t neox_bytes(const struct neox_cfg *c, bool is_training);
 /* Zeroed parameters in `a`, which must outlive the model.  Every row decays. */
 void neox_init(struct neox *m, const struct neox_cfg *c, bool is_training, struct arena *a);
+/* The same for a training that holds its numbers in another way. */
+size_t neox_bytes_stored(const struct neox_cfg *c, const struct neox_store *s);
+void neox_init_stored(struct neox *m, const struct neox_cfg *c, const struct neox_store *s,
+                      struct arena *a);
+/* Entries of a part that lie in flat; matrices in bfloat16; entries of `wide` or of shared gradients. */
+size_t neox_n_part(const struct neox_cfg *c, const struct neox_store *s, enum neox_part part);
+size_t neox_n_half(const struct neox_cfg *c);
+size_t neox_n_wide(const struct neox_cfg *c);
+size_t neox_n_shared(const struct neox_cfg *c);
+/* Before the passes read them: matrices of block l, the unembedding; nothing to do in float32. */
+void neox_view_block(const struct neox *m, size_t l);
+void neox_view_head(const struct neox *m);
+void neox_view_embedding(const struct neox *m, real *to, size_t id); /* one row */
 /* Decay of matrices and embeddings only, not of biases and norms, as Pythia was trained. */
 void neox_decay_matrices(struct neox *m);
 /* Each row from its own stream "neox.init.<name>"; biases 0, norms 1 and 0. */

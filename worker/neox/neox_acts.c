@@ -19,14 +19,34 @@ static real *reals(struct walk *w, size_t n)
     return take(w, n, sizeof(real));
 }
 
-static void walk_block(struct walk *w, struct neox_block_acts *k, const struct neox_cfg *c, size_t n)
+/* Numbers of rows: float32 always. */
+static void walk_rows(struct walk *w, struct neox_block_acts *k, const struct neox_cfg *c, size_t n)
 {
     k->mean1 = reals(w, n);
     k->rstd1 = reals(w, n);
     k->mean2 = c->is_parallel ? k->mean1 : reals(w, n);
     k->rstd2 = c->is_parallel ? k->rstd1 : reals(w, n);
-    k->qkv = reals(w, n * 3 * c->d_model);
     k->lse = reals(w, n * c->n_heads);
+}
+
+static void walk_half(struct walk *w, struct neox_block_half *h, const struct neox_cfg *c, size_t n,
+                      bool is_kept)
+{
+    const size_t size = sizeof(uint16_t);
+
+    h->x = take(w, n * c->d_model, size);
+    if (!is_kept)
+        return;
+    h->qkv = take(w, n * 3 * c->d_model, size);
+    h->z = take(w, n * c->d_model, size);
+    h->mid = c->is_parallel ? NULL : take(w, n * c->d_model, size);
+    h->a = take(w, n * c->d_mlp, size);
+}
+
+static void walk_block(struct walk *w, struct neox_block_acts *k, const struct neox_cfg *c, size_t n)
+{
+    walk_rows(w, k, c, n);
+    k->qkv = reals(w, n * 3 * c->d_model);
     k->z = reals(w, n * c->d_model);
     k->mid = c->is_parallel ? NULL : reals(w, n * c->d_model);
     k->a = reals(w, n * c->d_mlp);
@@ -62,31 +82,50 @@ static void walk_shared(struct walk *w, struct neox_acts *s, const struct neox_c
     s->flash.scratch = reals(w, flash_scratch(h->t_max, c->d_head, h->threads));
 }
 
-static void walk(struct walk *w, struct neox_acts *s, const struct neox_cfg *c)
+/* The streams: all of them, or two in turn. */
+static void walk_streams(struct walk *w, struct neox_acts *s, const struct neox_cfg *c, bool all)
+{
+    real *x[2] = {NULL, NULL};
+
+    for (size_t i = 0; i <= c->n_layers; i++) {
+        if (all || i < 2)
+            x[i % 2] = reals(w, s->shape.n_max * c->d_model);
+        if (w->a)
+            s->x[i] = x[i % 2];
+    }
+}
+
+static void walk_blocks(struct walk *w, struct neox_acts *s, const struct neox_cfg *c)
 {
     const struct neox_shape *h = &s->shape;
     const bool is_kept = h->is_training && !h->is_checkpointed;
-    const size_t n_x = h->is_training ? c->n_layers + 1 : 2;
     struct neox_block_acts once = {0};
-    real *x[2] = {NULL, NULL};
+
+    for (size_t i = 0; i < c->n_layers; i++) {
+        struct neox_block_half half = {0};
+
+        if (i == 0 || (is_kept && !h->is_half))
+            walk_block(w, &once, c, h->n_max);
+        else if (is_kept)
+            walk_rows(w, &once, c, h->n_max);
+        if (h->is_half)
+            walk_half(w, &half, c, h->n_max, is_kept);
+        if (w->a)
+            s->block[i] = once;
+        if (w->a && h->is_half)
+            s->half[i] = half;
+    }
+}
+
+static void walk(struct walk *w, struct neox_acts *s, const struct neox_cfg *c)
+{
+    const struct neox_shape *h = &s->shape;
 
     s->x = take(w, c->n_layers + 1, sizeof *s->x);
     s->block = take(w, c->n_layers, sizeof *s->block);
-    for (size_t i = 0; i < n_x; i++) {
-        real *at = reals(w, h->n_max * c->d_model);
-
-        x[i % 2] = at;
-        if (w->a && h->is_training)
-            s->x[i] = at;
-    }
-    for (size_t i = 0; w->a && !h->is_training && i <= c->n_layers; i++)
-        s->x[i] = x[i % 2];
-    for (size_t i = 0; i < c->n_layers; i++) {
-        if (is_kept || i == 0)
-            walk_block(w, &once, c, h->n_max);
-        if (w->a)
-            s->block[i] = once;
-    }
+    s->half = h->is_half ? take(w, c->n_layers, sizeof *s->half) : NULL;
+    walk_streams(w, s, c, h->is_training && !h->is_half);
+    walk_blocks(w, s, c);
     walk_shared(w, s, c);
     if (h->is_training)
         walk_backward(w, s, c, h->n_max);
@@ -101,6 +140,7 @@ static struct neox_shape filled(const struct neox_shape *shape)
     if (h.head_rows > h.n_max)
         h.head_rows = h.n_max;
     h.threads = h.threads < 1 ? 1 : h.threads;
+    h.is_half = h.is_half && h.is_training;
     return h;
 }
 

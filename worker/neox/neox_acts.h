@@ -23,6 +23,8 @@ struct neox_shape {
     size_t head_rows;       /* rows of logits at a time; 0: NEOX_HEAD_ROWS */
     bool is_training;       /* backward passes will follow */
     bool is_checkpointed;   /* keep only the input of each block, make the rest again */
+    bool is_half;           /* training: what is kept for the backward pass is rounded to bfloat16, and
+                               the forward pass goes on with the rounded numbers */
     int threads;            /* as par_threads_set was or will be told */
 };
 enum { NEOX_HEAD_ROWS = 256 };
@@ -37,12 +39,19 @@ struct neox_block_acts {
     real *a;                             /* [n,f] pre-activations of the MLP */
 };
 
+/* What is kept of a block in bfloat16 while others are worked on; NULL: made again. */
+struct neox_block_half {
+    uint16_t *x, *qkv, *z, *mid, *a;
+};
+
 struct neox_acts {
     struct neox_shape shape;
     const struct neox_tap *taps;   /* [n_taps]; set by the caller after init, may be NULL */
     size_t n_taps;
     real **x;                      /* [n_layers + 1] streams [n,d]: x[l] enters block l */
     struct neox_block_acts *block; /* [n_layers]; the same memory when checkpointed or not training */
+    struct neox_block_half *half;  /* [n_layers] of shape.is_half; large members of `block` and all but
+                                      two streams are then the same memory too */
     real *meanf, *rstdf, *y;       /* [n], [n,d] final norm, of the rows in `row` after a loss */
     double *logprob;               /* [n] log p(target) after a loss; 0 where not scored */
     int32_t *row;                  /* [n] scored rows */

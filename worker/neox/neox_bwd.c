@@ -90,23 +90,60 @@ void neox_step_begin(struct neox *m)
     for (size_t i = 0; i < m->n_params; i++) {
         struct param *p = &m->param[i];
 
-        if (p->n_dims == 1 || (p->grad == m->g.ends.w_e && !m->cfg.is_tied))
+        if (p->n_dims == 1 || (p->grad == m->g.ends.w_e && !m->cfg.is_tied && !m->store.grads_block))
             op_zero(p->grad, p->n);
     }
 }
 
+void neox_give(struct neox *m, size_t first, size_t n)
+{
+    if (m->store.grads_block && n)
+        m->sink.rows(m->sink.ctx, m, first, n);
+}
+
+/* What was kept of block l in 16 bits back into the memory that it was made in. */
+static void recall(struct neox_acts *s, const struct neox_cfg *c, size_t l, size_t n)
+{
+    const struct neox_block_half *h = &s->half[l];
+    const struct neox_block_acts *k = &s->block[l];
+
+    op_widen(s->x[l], h->x, n * c->d_model);
+    if (s->shape.is_checkpointed)
+        return;
+    op_widen(k->qkv, h->qkv, n * 3 * c->d_model);
+    op_widen(k->z, h->z, n * c->d_model);
+    op_widen(k->a, h->a, n * c->d_mlp);
+    if (h->mid)
+        op_widen(k->mid, h->mid, n * c->d_model);
+}
+
+static void embedding_bwd(struct neox *m, const struct neox_acts *s, const struct neox_batch *b)
+{
+    const size_t d = m->cfg.d_model, n_ends = m->cfg.is_tied ? 0 : 1;
+
+    if (m->store.grads_block && !m->cfg.is_tied)
+        op_zero(m->g.ends.w_e, m->cfg.n_vocab * d); /* it was the head's, and the blocks' */
+    for (size_t i = 0; i < b->n; i++)
+        op_add(m->g.ends.w_e + (size_t)b->tok[i] * d, s->dx + i * d, d);
+    neox_give(m, 0, 1);
+    neox_give(m, m->n_params - n_ends - 2, 2); /* final norm */
+}
+
 void neox_backward(struct neox *m, struct neox_acts *s, const struct neox_batch *b)
 {
-    const size_t d = m->cfg.d_model;
+    const size_t each = (m->n_params - (m->cfg.is_tied ? 3 : 4)) / m->cfg.n_layers;
 
     for (size_t l = m->cfg.n_layers; l-- > 0;) {
         neox_taps_bwd(s, l, NEOX_HOOK_RESID_POST, s->dx, b);
+        neox_view_block(m, l);
+        if (s->half)
+            recall(s, &m->cfg, l, b->n);
         if (s->shape.is_checkpointed)
             neox_block_fwd(m, s, b, l, NULL);
         block_bwd(m, s, b, l);
+        neox_give(m, 1 + l * each, each);
         neox_taps_bwd(s, l, NEOX_HOOK_RESID_PRE, s->dx, b);
     }
-    for (size_t i = 0; i < b->n; i++)
-        op_add(m->g.ends.w_e + (size_t)b->tok[i] * d, s->dx + i * d, d);
+    embedding_bwd(m, s, b);
     m->keep = 1;
 }

@@ -29,11 +29,12 @@ struct neox_save {
     enum st_dtype dtype;     /* ST_F32, ST_F16 or ST_BF16; rounded to nearest even */
     uint64_t shard_max;      /* bytes; 0: one file */
 };
-/* config.json and weights into a folder that exists.  `weights` is one of m->flat, in the layout of
- * m's rows (NULL: m->flat[0]).  F16 refuses a weight beyond its range, by name. */
-MUST_CHECK enum err_code neox_save(const struct neox *m, const real *weights, const char *dir,
-                                   const struct neox_save *how, struct err *e);
+/* config.json and weights into a folder that exists.  F16 refuses a weight beyond its range, by name.
+ * Matrices that are held in bfloat16 are written in it whatever `how` says. */
+MUST_CHECK enum err_code neox_save(const struct neox *m, const char *dir, const struct neox_save *how,
+                                   struct err *e);
 
 /* Elements as `real`, and the first one that is not finite (SIZE_MAX: none). */
 void neox_tensor_read(real *out, const struct st_tensor *t);
+void neox_tensor_read_half(uint16_t *out, const struct st_tensor *t); /* to bfloat16, to nearest even */
 size_t neox_tensor_nonfinite(const struct st_tensor *t);

@@ -154,6 +154,12 @@ void neox_file_close(struct neox_file *f)
 
 void neox_file_load(const struct neox_file *f, struct neox *m)
 {
-    for (size_t i = 0; i < m->n_params; i++)
-        neox_tensor_read(m->param[i].data, st_find(&f->st, m->param[i].name));
+    for (size_t i = 0; i < m->n_params; i++) {
+        const struct st_tensor *t = st_find(&f->st, m->param[i].name);
+
+        if (m->param[i].data16)
+            neox_tensor_read_half(m->param[i].data16, t);
+        else
+            neox_tensor_read(m->param[i].data, t);
+    }
 }

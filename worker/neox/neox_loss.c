@@ -76,6 +76,7 @@ void neox_logits(const struct neox *m, struct neox_acts *s, size_t from, size_t 
 
     assert(s->n_run == c->n_layers && count <= s->shape.head_rows);
     norm_rows(m, s, s->x[c->n_layers] + from * c->d_model, count);
+    neox_view_head(m);
     linear_fwd(s->logits, s->y, m->w.ends.w_u, NULL, count, c->n_vocab, c->d_model, false);
 }
 
@@ -102,6 +103,7 @@ static void head(const struct neox *m, struct neox_acts *s, const struct neox_ba
     const size_t d = m->cfg.d_model, v = m->cfg.n_vocab;
     const real *u = m->w.ends.w_u;
 
+    neox_view_head(m);
     for (size_t at = 0; at < n; at += s->shape.head_rows) {
         size_t rows = n - at < s->shape.head_rows ? n - at : s->shape.head_rows;
         struct rows r = {m, s, b, at, scale};
@@ -148,9 +150,11 @@ double neox_loss_grad(struct neox *m, struct neox_acts *s, const struct neox_bat
         head(m, s, b, n, 0);
         if (m->keep == 0)
             op_zero(m->g.ends.w_u, c->n_vocab * d);
+        neox_give(m, c->is_tied ? 0 : m->n_params - 1, c->is_tied ? 0 : 1);
         return sum_of(s, b);
     }
     head(m, s, b, n, scale);
+    neox_give(m, c->is_tied ? 0 : m->n_params - 1, c->is_tied ? 0 : 1);
     op_zero(s->dv, n * d);
     op_norm_bwd(s->dv, &g, &p, n, d);
     scatter_add_rows(s->dx, s->dv, s->row, n, d);

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "worker/neox/neox_pass.h"
+#include "worker/nn/half.h"
 #include "worker/num/gelu.h"
+#include "worker/num/isa.h"
 #include "worker/num/norm_parts.h"
 #include "worker/num/par.h"
 #include "worker/num/rope.h"
@@ -17,6 +19,8 @@ struct op {
     const struct op_norm_grad *grad;
     const struct rope *rope;
     double eps;
+    uint16_t *half;
+    const uint16_t *kept;
     size_t n, c;
     real sign;
     bool is_tanh;
@@ -172,4 +176,60 @@ void op_zero(real *y, size_t n)
     struct op o = {.y = y};
 
     par_rows(n, GRAIN_FLAT, zero_part, &o);
+}
+
+ISA_CLONES static void round_keep(real *restrict x, uint16_t *restrict keep, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h = bf16_of_f32((float)x[i]);
+
+        keep[i] = h;
+        x[i] = (real)f32_of_bf16(h);
+    }
+}
+
+ISA_CLONES static void round_only(real *restrict x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] = (real)f32_of_bf16(bf16_of_f32((float)x[i]));
+}
+
+static void round_part(void *ctx, size_t from, size_t to)
+{
+    const struct op *o = ctx;
+
+    if (o->half)
+        round_keep(o->y + from, o->half + from, to - from);
+    else
+        round_only(o->y + from, to - from);
+}
+
+void op_round(real *x, uint16_t *keep, size_t n)
+{
+    struct op o = {.y = x, .half = keep};
+
+    par_rows(n, GRAIN_FLAT, round_part, &o);
+}
+
+ISA_CLONES static void widen(real *restrict x, const uint16_t *restrict kept, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] = (real)f32_of_bf16(kept[i]);
+}
+
+static void widen_part(void *ctx, size_t from, size_t to)
+{
+    const struct op *o = ctx;
+
+    widen(o->y + from, o->kept + from, to - from);
+}
+
+void op_widen(real *x, const uint16_t *kept, size_t n)
+{
+    struct op o = {.y = x, .kept = kept};
+
+    par_rows(n, GRAIN_FLAT, widen_part, &o);
 }

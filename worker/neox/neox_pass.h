@@ -17,6 +17,9 @@ void neox_attn_in(const struct neox *m, struct neox_acts *s, const struct neox_b
 void neox_mlp_in(const struct neox *m, struct neox_acts *s, const struct neox_batch *b, size_t l,
                  bool is_again);
 
+/* Rows [first, first + n) to the sink, if gradients are shared. */
+void neox_give(struct neox *m, size_t first, size_t n);
+
 /* --- loops split over threads (neox_ops.c) --- */
 void op_stats(real *mean, real *rstd, const real *x, double eps, size_t n, size_t c);
 struct op_norm {
@@ -36,3 +39,5 @@ void op_rope(const struct neox *m, const struct neox_acts *s, const struct neox_
 void op_copy(real *y, const real *x, size_t n);
 void op_add(real *y, const real *x, size_t n); /* y += x */
 void op_zero(real *y, size_t n);
+void op_round(real *x, uint16_t *keep, size_t n); /* to bfloat16, in place; `keep` may be NULL */
+void op_widen(real *x, const uint16_t *kept, size_t n);

@@ -6,48 +6,29 @@
 #include "worker/neox/neox_file.h"
 #include "worker/nn/half.h"
 
-/* One parameter in the type of the file; ERR_INVALID if F16 cannot hold it. */
-static enum err_code convert(void *out, const real *x, const struct param *p, enum st_dtype dtype,
-                             struct err *e)
+/* ERR_INVALID if F16 cannot hold a weight. */
+static enum err_code check_range(const struct param *p, struct err *e)
 {
-    float *f = out;
-    uint16_t *h = out;
-
-    for (size_t i = 0; i < p->n; i++) {
-        if (dtype == ST_F32)
-            f[i] = (float)x[i];
-        else
-            h[i] = dtype == ST_F16 ? f16_of_f32((float)x[i]) : bf16_of_f32((float)x[i]);
-        if (dtype == ST_F16 && (h[i] & 0x7c00) == 0x7c00)
-            return err_set(e, ERR_INVALID, "%s: element %zu, %g, is beyond the range of F16", p->name,
-                           i, (double)x[i]);
-    }
+    for (size_t i = 0; i < p->n; i++)
+        if ((f16_of_f32((float)p->data[i]) & 0x7c00) == 0x7c00)
+            return err_set(e, ERR_INVALID, "%s: element %zu, %g, is beyond the range of F16", p->name, i,
+                           (double)p->data[i]);
     return ERR_OK;
 }
 
-/* The file takes the weights as they lie: a copy would be memory that no plan names. */
-static bool is_as_held(enum st_dtype dtype)
-{
-    return dtype == ST_F32 && sizeof(real) == sizeof(float);
-}
-
-static enum err_code fill(struct st_tensor *t, char *at, const struct neox *m, const real *weights,
-                          enum st_dtype dtype, struct err *e)
+/* Weights go to the file from where they lie, rounded on the way: a copy would be memory that no plan
+ * names.  Those held in bfloat16 stay so. */
+static enum err_code fill(struct st_tensor *t, const struct neox *m, enum st_dtype dtype, struct err *e)
 {
     for (size_t i = 0; i < m->n_params; i++) {
         const struct param *p = &m->param[i];
-        const real *x = weights + (p->data - m->flat[0]);
 
-        t[i] = (struct st_tensor){.name = p->name, .dtype = dtype, .n_dims = p->n_dims, .data = at};
+        t[i] = (struct st_tensor){.name = p->name, .dtype = p->data16 ? ST_BF16 : dtype,
+                                  .n_dims = p->n_dims, .data = p->data16, .from = p->data};
         for (int k = 0; k < p->n_dims; k++)
             t[i].shape[k] = p->shape[k];
-        if (is_as_held(dtype)) {
-            t[i].data = x;
-            continue;
-        }
-        if (convert(at, x, p, dtype, e))
+        if (dtype == ST_F16 && p->data && check_range(p, e))
             return e->code;
-        at += p->n * st_size(dtype);
     }
     return ERR_OK;
 }
@@ -67,23 +48,20 @@ static enum err_code write_weights(const struct neox *m, const struct st_tensor 
     return rc;
 }
 
-enum err_code neox_save(const struct neox *m, const real *weights, const char *dir,
-                        const struct neox_save *how, struct err *e)
+enum err_code neox_save(const struct neox *m, const char *dir, const struct neox_save *how, struct err *e)
 {
     struct st_tensor *t = calloc(m->n_params, sizeof *t);
-    char *data = malloc(is_as_held(how->dtype) ? 1 : neox_n_weights(&m->cfg) * st_size(how->dtype));
     struct buf path = {0};
-    enum err_code rc = t && data ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to write %s", dir);
+    enum err_code rc = t ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to write %s", dir);
 
     buf_fmt(&path, "%s/config.json", dir);
     if (!rc)
-        rc = fill(t, data, m, weights ? weights : m->flat[0], how->dtype, e);
+        rc = fill(t, m, how->dtype, e);
     if (!rc)
         rc = write_weights(m, t, dir, how, e);
     if (!rc)
-        rc = neox_cfg_write(&m->cfg, how->dtype, path.data, e);
+        rc = neox_cfg_write(&m->cfg, m->store.weights16 ? ST_BF16 : how->dtype, path.data, e);
     buf_free(&path);
-    free(data);
     free(t);
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "worker/nn/adam_half.h"
 #include "worker/num/par.h"
 #include "worker/num/vec.h"
 
@@ -24,10 +25,10 @@ static void sum_chunk(void *ctx, size_t i, int thread)
     s->sum[i] = vec_sumsq(s->x + at, s->n - at < CHUNK ? s->n - at : CHUNK);
 }
 
-double neox_grad_norm(const struct neox *m)
+static double sumsq(const real *x, size_t n)
 {
-    struct sums s = {.x = m->flat[1], .n = m->n_flat};
-    const size_t n_chunks = (m->n_flat + CHUNK - 1) / CHUNK;
+    struct sums s = {.x = x, .n = n};
+    const size_t n_chunks = (n + CHUNK - 1) / CHUNK;
     double total = 0;
 
     for (; s.first < n_chunks; s.first += SUMS) {
@@ -37,19 +38,40 @@ double neox_grad_norm(const struct neox *m)
         for (size_t i = 0; i < now; i++)
             total += s.sum[i];
     }
-    return sqrt(total);
+    return total;
+}
+
+double neox_grad_norm(const struct neox *m)
+{
+    return sqrt(sumsq(m->flat[NEOX_GRADS], m->n_part[NEOX_GRADS]));
 }
 
 struct update {
     struct param *p;
     const struct adam_coef *c;
+    const struct neox_store *store;
+    uint32_t row;
+    int64_t step;
 };
 
 static void adam_part(void *ctx, size_t from, size_t to)
 {
     const struct update *u = ctx;
+    const struct adam_round round = {u->store->seed, u->store->is_nearest};
 
-    adam_range(u->p, from, to - from, u->c);
+    if (u->p->data16 || u->p->m16)
+        adam_half_range(u->p, u->row, from, to - from, u->c, u->step, &round);
+    else
+        adam_range(u->p, from, to - from, u->c);
+}
+
+static void adam_rows(struct neox *m, size_t first, size_t n, const struct adam_coef *c, int64_t step)
+{
+    for (size_t i = first; i < first + n; i++) {
+        struct update u = {&m->param[i], c, &m->store, (uint32_t)i, step};
+
+        par_rows(m->param[i].n, CHUNK / 4, adam_part, &u);
+    }
 }
 
 void neox_adam(struct neox *m, struct adam *o, double lr_now, double scale)
@@ -58,9 +80,34 @@ void neox_adam(struct neox *m, struct adam *o, double lr_now, double scale)
 
     o->t++;
     c = adam_coef(o, lr_now, scale);
-    for (size_t i = 0; i < m->n_params; i++) {
-        struct update u = {&m->param[i], &c};
+    adam_rows(m, 0, m->n_params, &c, o->t);
+}
 
-        par_rows(m->param[i].n, CHUNK / 4, adam_part, &u);
-    }
+static void norm_sink(void *ctx, struct neox *m, size_t first, size_t n)
+{
+    struct neox_lean *l = ctx;
+
+    for (size_t i = first; i < first + n; i++)
+        l->sumsq += sumsq(m->param[i].grad, m->param[i].n);
+}
+
+void neox_lean_norm(struct neox_lean *l, struct neox *m)
+{
+    *l = (struct neox_lean){0};
+    m->sink = (struct neox_sink){norm_sink, l};
+}
+
+static void adam_sink(void *ctx, struct neox *m, size_t first, size_t n)
+{
+    const struct neox_lean *l = ctx;
+
+    adam_rows(m, first, n, &l->coef, l->step);
+}
+
+void neox_lean_adam(struct neox_lean *l, struct neox *m, struct adam *o, double lr_now, double scale)
+{
+    o->t++;
+    l->coef = adam_coef(o, lr_now, scale);
+    l->step = o->t;
+    m->sink = (struct neox_sink){adam_sink, l};
 }

@@ -29,6 +29,18 @@ void neox_tensor_read(real *out, const struct st_tensor *t)
     }
 }
 
+void neox_tensor_read_half(uint16_t *out, const struct st_tensor *t)
+{
+    const size_t n = st_count(t);
+
+    if (t->dtype == ST_BF16) {
+        memcpy(out, t->data, n * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = bf16_of_f32((float)st_number(t->data, t->dtype, i));
+}
+
 size_t neox_tensor_nonfinite(const struct st_tensor *t)
 {
     const size_t n = st_count(t);

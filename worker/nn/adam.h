@@ -15,6 +15,7 @@ struct param {
     const char *name;      /* as in the checkpoint */
     real *data, *grad;     /* [n] */
     real *m, *v;           /* [n] moments */
+    uint16_t *data16, *m16, *v16; /* [n] in bfloat16, in the place of the above; usually NULL */
     size_t n;
     int64_t shape[4];
     int n_dims;

@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "worker/nn/pt.h"
+#include "worker/num/real.h"
 
 enum st_dtype { ST_F32, ST_F64, ST_F16, ST_BF16, ST_I64, ST_I32, ST_I16, ST_I8, ST_U64, ST_U32,
                 ST_U16, ST_U8, ST_BOOL };
@@ -24,6 +25,7 @@ struct st_tensor {
     int n_dims;
     int64_t shape[ST_DIMS_MAX];
     const void *data;       /* row-major, little-endian */
+    const real *from;       /* writing, instead of data: rounded to dtype (F32, F16, BF16) on the way */
 };
 struct st_meta {
     const char *key, *value;

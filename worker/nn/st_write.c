@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "worker/nn/half.h"
 #include "worker/nn/safetensors.h"
 
 static int by_size_and_name(const void *a, const void *b)
@@ -72,6 +73,39 @@ static void put_header(struct buf *out, const struct st_tensor *const *t, size_t
         out->data[i] = (char)(n >> (8 * i));
 }
 
+enum { ROUNDED = 1 << 14 }; /* elements at a time */
+
+static bool put_rounded(FILE *f, const struct st_tensor *t)
+{
+    union {
+        float f32[ROUNDED];
+        uint16_t half[ROUNDED];
+    } part;
+    const size_t n = st_count(t), size = st_size(t->dtype);
+
+    for (size_t at = 0, len; at < n; at += len) {
+        len = n - at < ROUNDED ? n - at : ROUNDED;
+        for (size_t i = 0; i < len; i++) {
+            float x = (float)t->from[at + i];
+
+            if (t->dtype == ST_F32)
+                part.f32[i] = x;
+            else
+                part.half[i] = t->dtype == ST_F16 ? f16_of_f32(x) : bf16_of_f32(x);
+        }
+        if (fwrite(&part, size, len, f) != len)
+            return false;
+    }
+    return true;
+}
+
+static bool put_data(FILE *f, const struct st_tensor *t)
+{
+    const size_t n = st_count(t);
+
+    return t->from ? put_rounded(f, t) : fwrite(t->data, st_size(t->dtype), n, f) == n;
+}
+
 static enum err_code put_file(const char *path, const struct buf *header,
                               const struct st_tensor *const *t, size_t n_t, struct err *e)
 {
@@ -87,11 +121,8 @@ static enum err_code put_file(const char *path, const struct buf *header,
         return rc;
     }
     bool ok = fwrite(header->data, 1, header->len, f) == header->len;
-    for (size_t i = 0; i < n_t && ok; i++) {
-        size_t bytes = st_count(t[i]) * st_size(t[i]->dtype);
-
-        ok = fwrite(t[i]->data, 1, bytes, f) == bytes;
-    }
+    for (size_t i = 0; i < n_t && ok; i++)
+        ok = put_data(f, t[i]);
     ok = fflush(f) == 0 && ok && fsync(fileno(f)) == 0;
     ok = fclose(f) == 0 && ok;
     if (!ok || rename(part.data, path)) {

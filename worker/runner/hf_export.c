@@ -57,7 +57,7 @@ static enum err_code write_model(const struct neox_file *f, const char *to, enum
     neox_file_load(f, &m);
     rc = fs_mkdirs(to, e);
     if (!rc)
-        rc = neox_save(&m, NULL, to, &how, e);
+        rc = neox_save(&m, to, &how, e);
     neox_describe(&text, &f->cfg);
     if (!rc)
         printf("%s: hf, %s, %s\n", to, text.data, st_dtype_name(dtype));

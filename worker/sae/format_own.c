@@ -200,7 +200,7 @@ static size_t tensors(struct st_tensor t[TENSORS_MAX], float *x, const struct sa
     for (size_t i = 0; i < m->f; i++)
         for (size_t j = 0; j < m->o; j++)
             x[j * m->f + i] = (float)m->dir[i * m->o + j];
-    t[n++] = (struct st_tensor){"decoder.weight", ST_F32, 2, {o, f}, x};
+    t[n++] = (struct st_tensor){"decoder.weight", ST_F32, 2, {o, f}, x, NULL};
     x += m->f * m->o;
     for (size_t v = 0; v < ARRAY_LEN(rows); v++) {
         size_t len = (size_t)(rows[v].cols ? rows[v].rows * rows[v].cols : rows[v].rows);
@@ -208,7 +208,7 @@ static size_t tensors(struct st_tensor t[TENSORS_MAX], float *x, const struct sa
         if (!rows[v].is_wanted)
             continue;
         t[n++] = (struct st_tensor){rows[v].name, ST_F32, rows[v].cols ? 2 : 1,
-                                    {rows[v].rows, rows[v].cols}, x};
+                                    {rows[v].rows, rows[v].cols}, x, NULL};
         to_floats(x, rows[v].from, len);
         x += len;
     }

@@ -271,19 +271,19 @@ static enum err_code write_weights(const struct sae_model *m, const char *path, 
     if (!x)
         return err_set(e, ERR_NOMEM, "out of memory");
     struct st_tensor t[AT_N] = {
-        {"W_enc", ST_F32, 2, {d, f}, x + at[AT_ENC]},
-        {"W_dec", ST_F32, 2, {f, o}, x + at[AT_DEC]},
-        {is_gated ? "b_gate" : "b_enc", ST_F32, 1, {f}, x + at[AT_B_ENC]},
-        {"b_dec", ST_F32, 1, {o}, x + at[AT_B_DEC]},
+        {"W_enc", ST_F32, 2, {d, f}, x + at[AT_ENC], NULL},
+        {"W_dec", ST_F32, 2, {f, o}, x + at[AT_DEC], NULL},
+        {is_gated ? "b_gate" : "b_enc", ST_F32, 1, {f}, x + at[AT_B_ENC], NULL},
+        {"b_dec", ST_F32, 1, {o}, x + at[AT_B_DEC], NULL},
     };
     if (m->act == SAE_ACT_JUMPRELU)
-        t[n++] = (struct st_tensor){"threshold", ST_F32, 1, {f}, x + at[AT_THRESHOLD]};
+        t[n++] = (struct st_tensor){"threshold", ST_F32, 1, {f}, x + at[AT_THRESHOLD], NULL};
     if (is_gated) {
-        t[n++] = (struct st_tensor){"r_mag", ST_F32, 1, {f}, x + at[AT_R_MAG]};
-        t[n++] = (struct st_tensor){"b_mag", ST_F32, 1, {f}, x + at[AT_B_MAG]};
+        t[n++] = (struct st_tensor){"r_mag", ST_F32, 1, {f}, x + at[AT_R_MAG], NULL};
+        t[n++] = (struct st_tensor){"b_mag", ST_F32, 1, {f}, x + at[AT_B_MAG], NULL};
     }
     if (m->skip)
-        t[n++] = (struct st_tensor){"W_skip", ST_F32, 2, {o, d}, x + at[AT_SKIP]};
+        t[n++] = (struct st_tensor){"W_skip", ST_F32, 2, {o, d}, x + at[AT_SKIP], NULL};
     rc = st_write(path, t, n, NULL, 0, e);
     free(x);
     return rc;

@@ -24,7 +24,7 @@ static UNUSED void neoxrun(const struct jobrun *r, const char *name, size_t n_vo
     neox_randomise(&m, seed);
     for (size_t i = 0; i < m.n_flat; i++)
         m.flat[0][i] *= 3; /* far from uniform */
-    assert_ok(neox_save(&m, NULL, dir.data, &how, &e), e);
+    assert_ok(neox_save(&m, dir.data, &how, &e), e);
     arena_close(&a);
     buf_fmt(&path, "%s/result.json", name);
     jobrun_file(r, path.data, "{\"job\": \"00000000000000000000000000000000000000000000000000000000000000ff\"}");

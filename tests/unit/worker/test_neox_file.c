@@ -252,7 +252,7 @@ static void saved_models_come_back(void **state)
         struct err e;
 
         load(&a, &arena_a, source);
-        assert_ok(neox_save(&a, NULL, dir, &row[i].how, &e), e);
+        assert_ok(neox_save(&a, dir, &row[i].how, &e), e);
         load(&b, &arena_b, dir);
         assert_int_equal(a.cfg.n_rot, b.cfg.n_rot);
         assert_int_equal(a.cfg.act, b.cfg.act);
@@ -279,7 +279,7 @@ static void f16_refuses_what_it_cannot_hold(void **state)
     (void)state;
     load(&m, &a, source);
     m.w.block[1].b_in[3] = 7e4f;
-    assert_fails(neox_save(&m, NULL, dir, &how, &e), ERR_INVALID, e,
+    assert_fails(neox_save(&m, dir, &how, &e), ERR_INVALID, e,
                  "layers.1.mlp.dense_h_to_4h.bias: element 3, 70000, is beyond the range of F16");
     arena_close(&a);
     free(source);

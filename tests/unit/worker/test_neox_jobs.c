@@ -222,15 +222,12 @@ static void tick_sleep(const struct clock *c, int64_t us)
     ((struct stopper *)c->user)->now += us;
 }
 
-/* Stops at three moments that differ from run to run of the test's seed; each attempt goes on. */
-static void stopping_changes_no_bit(void **state)
+/* Stops at moments that differ; each attempt goes on. */
+static void stop_often(const char *knobs)
 {
-    const char *knobs = RUN ", \"steps\": 40, \"eval_every\": 7";
     int n_stops = 0;
     struct err e;
 
-    (void)state;
-    assert_ok(run("straight", "lm_pretrain", knobs, (struct inputs){NULL, "tok"}, NULL, &e), e);
     for (int64_t stop_at = 23000;; stop_at = stop_at * 5 / 3) {
         struct stopper s = {{tick, tick_wall, tick_sleep, &s}, 0, stop_at, 0};
         struct frame_opts o = {.clock = &s.clock, .progress_fd = -1, .stop = &s.stop};
@@ -243,8 +240,57 @@ static void stopping_changes_no_bit(void **state)
     }
     if (n_stops < 2)
         fail_msg("stopped %d times only", n_stops);
-    assert_same_file("straight", "stopped", "model/model.safetensors");
-    assert_same_file("straight", "stopped", "series.csv");
+}
+
+static void remove_run(const char *name)
+{
+    char *dir = path_of(name, "");
+    struct err e;
+
+    assert_ok(fs_remove_tree(dir, &e), e);
+    free(dir);
+}
+
+static void stopping_changes_no_bit(void **state)
+{
+    static const char *const forms[] = {
+        "", ", \"weights\": \"bf16\", \"moments\": \"bf16\", \"activations\": \"bf16\"",
+        ", \"weights\": \"master\", \"moments\": \"bf16\", \"gradients\": \"block\""};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        struct buf knobs = {0};
+        struct err e;
+
+        buf_fmt(&knobs, RUN ", \"steps\": 40, \"eval_every\": 7%s", forms[i]);
+        assert_ok(run("straight", "lm_pretrain", knobs.data, (struct inputs){NULL, "tok"}, NULL, &e), e);
+        stop_often(knobs.data);
+        assert_same_file("straight", "stopped", "model/model.safetensors");
+        assert_same_file("straight", "stopped", "series.csv");
+        buf_free(&knobs);
+        remove_run("straight");
+        remove_run("stopped");
+    }
+}
+
+/* Half the file; a further training takes it up exactly and may go on in float32. */
+static void weights_in_16_bits_are_written_as_they_are(void **state)
+{
+    const char *half = RUN ", \"epochs\": 6, \"weights\": \"bf16\"", *base = "\"context\": 24, \"epochs\": 0";
+    struct buf x, y;
+    struct err e;
+
+    (void)state;
+    assert_ok(run("full", "lm_pretrain", RUN ", \"epochs\": 6", (struct inputs){NULL, "tok"}, NULL, &e), e);
+    assert_ok(run("short", "lm_pretrain", half, (struct inputs){NULL, "tok"}, NULL, &e), e);
+    assert_ok(run("on", "lm_pretrain", base, (struct inputs){"short", "tok"}, NULL, &e), e);
+    assert_near(metric("short", "nll"), metric("full", "nll"), 0.1);
+    assert_near(metric("on", "nll"), metric("short", "nll"), 1e-9);
+    x = bytes_of("full", "model/model.safetensors"), y = bytes_of("short", "model/model.safetensors");
+    assert_true((double)y.len < 0.7 * (double)x.len);
+    buf_free(&x), buf_free(&y);
+    assert_fails(run("cut", "lm_pretrain", RUN ", \"micro\": 2, \"gradients\": \"block\"", (struct inputs){NULL, "tok"},
+                     NULL, &e), ERR_INVALID, e, "gradients: block holds no sums over micro-batches");
 }
 
 static void import_keeps_the_weights(void **state)
@@ -350,21 +396,22 @@ static void the_plan_names_what_would_fit(void **state)
     struct neox_cfg c = {.n_layers = 12, .d_model = 768, .n_heads = 12, .d_head = 64, .d_mlp = 3072,
                          .n_vocab = 50304, .n_rot = 16, .has_attn_bias = true, .is_parallel = true};
     struct neox_shape s = {.n_max = 8192, .t_max = 512, .is_training = true}, less = s;
+    struct neox_store f32 = {0};
     struct neox_need full, small;
     struct buf text = {0};
     struct err e;
 
     (void)state;
     less.is_checkpointed = true;
-    neox_need(&full, &c, &s, true, 0);
-    neox_need(&small, &c, &less, true, 0);
+    neox_need(&full, &c, &s, &f32, 0);
+    neox_need(&small, &c, &less, &f32, 0);
     assert_int_equal(full.total, neox_bytes(&c, true) + neox_acts_bytes(&c, &s));
     assert_near((double)full.weights, 4 * 162322944.0, 1e4);
-    assert_ok(neox_fits(&c, &s, 0, full.total, "the limit", &e), e);
-    assert_fails(neox_fits(&c, &s, 0, full.total - 1, "the limit", &e), ERR_INVALID, e,
+    assert_ok(neox_fits(&c, &s, &f32, 0, full.total, "the limit", &e), e);
+    assert_fails(neox_fits(&c, &s, &f32, 0, full.total - 1, "the limit", &e), ERR_INVALID, e,
                  "would fit: checkpoint: true (");
     assert_has(e.text, "micro: 1 (");
-    assert_fails(neox_fits(&c, &s, 0, (size_t)1 << 30, "the limit", &e), ERR_INVALID, e, "smaller model");
+    assert_fails(neox_fits(&c, &s, &f32, 0, (size_t)1 << 29, "the limit", &e), ERR_INVALID, e, "smaller model");
     neox_need_text(&text, &small);
     assert_has(text.data, "moments 1.209");
     buf_free(&text);
@@ -394,6 +441,7 @@ int main(void)
         cmocka_unit_test(the_vocabulary_may_be_wider_than_the_data),
         cmocka_unit_test(training_goes_on_from_a_model),
         cmocka_unit_test(stopping_changes_no_bit),
+        cmocka_unit_test(weights_in_16_bits_are_written_as_they_are),
         cmocka_unit_test(import_keeps_the_weights),
         cmocka_unit_test(rows_of_hooks_fit_together),
         cmocka_unit_test(shares_of_rows_are_nested),

@@ -15,11 +15,11 @@ static const int64_t whole[2] = {INT64_MIN, 7};
 static const uint16_t halves[6] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x3555};
 static const uint16_t brains[2] = {0x3f80, 0xc2f7};
 static const struct st_tensor rows[] = {
-    {"W_enc", ST_F32, 2, {2, 3}, floats}, {"big", ST_F64, 1, {2}, doubles},
-    {"steps", ST_I64, 1, {2}, whole},     {"half", ST_F16, 2, {3, 2}, halves},
-    {"brain", ST_BF16, 1, {2}, brains},   {"scalar", ST_F32, 0, {0}, floats},
-    {"none", ST_F32, 2, {0, 3}, floats},  {"bytes", ST_U8, 1, {5}, floats},
-    {"a \"quoted\" name", ST_I16, 1, {2}, floats},
+    {"W_enc", ST_F32, 2, {2, 3}, floats, NULL}, {"big", ST_F64, 1, {2}, doubles, NULL},
+    {"steps", ST_I64, 1, {2}, whole, NULL},     {"half", ST_F16, 2, {3, 2}, halves, NULL},
+    {"brain", ST_BF16, 1, {2}, brains, NULL},   {"scalar", ST_F32, 0, {0}, floats, NULL},
+    {"none", ST_F32, 2, {0, 3}, floats, NULL},  {"bytes", ST_U8, 1, {5}, floats, NULL},
+    {"a \"quoted\" name", ST_I16, 1, {2}, floats, NULL},
 };
 static const struct st_meta meta[] = {{"k", "4"}, {"arch", "topk"}};
 
@@ -79,7 +79,7 @@ static void test_order_of_the_caller_does_not_change_a_byte(void **state)
 static void test_numbers_convert_and_what_is_not_finite_is_named(void **state)
 {
     static const uint16_t bad[3] = {0x3f80, 0x7f80, 0xffff};
-    const struct st_tensor inf = {"w", ST_BF16, 1, {3}, bad};
+    const struct st_tensor inf = {"w", ST_BF16, 1, {3}, bad, NULL};
     float out[6];
     struct err e;
     (void)state;
