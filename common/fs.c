@@ -17,6 +17,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
+enum { GHOST_US = 50000, GHOST_TRIES = 200 };
+
 static enum err_code write_all(int fd, const char *path, const void *data, size_t n, struct err *e)
 {
     const char *p = data;
@@ -199,6 +203,11 @@ enum err_code fs_mkdirs(const char *path, struct err *e)
     return rc;
 }
 
+bool fs_is_ghost(const char *name)
+{
+    return strncmp(name, ".nfs", 4) == 0;
+}
+
 /* One entry of a folder while its tree is walked; the folder itself comes after its contents. */
 typedef int tree_fn(int dir_fd, const char *name, bool is_dir);
 
@@ -224,7 +233,7 @@ static int tree_walk(int dir_fd, const char *name, tree_fn *fn)
             errnum = errno;
             break;
         }
-        if (strcmp(t->d_name, ".") && strcmp(t->d_name, ".."))
+        if (strcmp(t->d_name, ".") && strcmp(t->d_name, "..") && !fs_is_ghost(t->d_name))
             errnum = tree_walk(fd, t->d_name, fn);
     }
     closedir(dir);
@@ -254,6 +263,10 @@ enum err_code fs_remove_tree(const char *path, struct err *e)
 {
     int errnum = tree_walk(AT_FDCWD, path, remove_entry);
 
+    for (int i = 0; i < GHOST_TRIES && errnum == ENOTEMPTY; i++) { /* whoever holds a file is about to end */
+        clock_system.sleep_us(&clock_system, GHOST_US);
+        errnum = tree_walk(AT_FDCWD, path, remove_entry);
+    }
     return errnum && errnum != ENOENT ? err_errno(e, errnum, "remove %s", path) : ERR_OK;
 }
 

@@ -13,6 +13,10 @@ MUST_CHECK enum err_code fs_append(const char *path, const void *data, size_t n,
 /* whole file, at most `max` bytes; a folder, a FIFO or a larger file is an error */
 MUST_CHECK enum err_code fs_read(const char *path, size_t max, struct buf *out, struct err *e);
 MUST_CHECK enum err_code fs_mkdirs(const char *path, struct err *e);
+/* A file on NFS that was removed while a process had it open: it goes with that process.  Such names are
+ * left out when a tree is walked. */
+bool fs_is_ghost(const char *name);
+/* Waits up to 10 s for ghosts. */
 MUST_CHECK enum err_code fs_remove_tree(const char *path,
                                         struct err *e); /* absent is fine; never follows links */
 MUST_CHECK enum err_code fs_sync_tree(const char *path,

@@ -73,3 +73,22 @@ if command -v script >/dev/null; then
     grep -q $'\033\\[H\033\\[2J' "$log" || fail 'the page is not drawn anew on a terminal'
     pass 'on a terminal the page is drawn anew'
 fi
+
+cat >early.yaml <<'YAML'
+sweep: early
+stages:
+  bad:  {kind: mock, process: true, fail: code, seed: 1, priority: 9}
+  long: {kind: mock, process: true, sleep: 5, steps: 5, seed: 2}
+YAML
+sg run early.yaml -j 2 >early.log 2>&1 </dev/null &
+run=$!
+background+=("$run")
+is_said() { grep -q 'early_mock_seed1.* failed (code): .*mock: fail: code' early.log; }
+until_true 60 is_said
+same 'the other job when the failure was printed' "$(sql "SELECT count(*) FROM runs WHERE sweep = 'early' AND state = 'done'")" 0
+kill -0 "$run" || fail 'the sweep has ended before its first failure was printed'
+got=0
+wait "$run" || got=$?
+same 'exit code with a failed job' "$got" 1
+tail -n 5 early.log | grep -q '^failed: early_mock_seed1' || fail 'the failure is not named again at the end'
+pass 'the first failure is printed at once, and named again at the end'

@@ -58,7 +58,7 @@ static enum err_code walk(struct artifact_list *l, const char *dir, const char *
     if (!list)
         rc = err_errno(e, depth < 16 ? errno : ELOOP, "%s", path.data);
     while (!rc && list && (d = readdir(list)) != NULL) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || fs_is_ghost(d->d_name))
             continue;
         struct buf sub = {0};
         buf_fmt(&sub, "%s%s%s", rel, *rel ? "/" : "", d->d_name);
@@ -136,7 +136,7 @@ enum err_code leftovers_remove(const char *dir, struct err *e)
     while (!rc && (d = readdir(list)) != NULL) {
         struct buf path = {0};
 
-        if (is_among(kept, ARRAY_LEN(kept), d->d_name))
+        if (is_among(kept, ARRAY_LEN(kept), d->d_name) || fs_is_ghost(d->d_name))
             continue;
         buf_fmt(&path, "%s/%s", dir, d->d_name);
         rc = fs_remove_tree(path.data, e);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -320,6 +322,30 @@ static void test_no_descriptor_is_left_open(void **state)
     free(tree);
 }
 
+/* What NFS does to a file that somebody has open: it goes with him, here after 100 ms. */
+static void test_a_ghost_of_nfs_is_passed_over_and_waited_for(void **state)
+{
+    struct place *p = *state;
+    char *tree = tmpdir_path(p->dir, "tree"), *ghost = tmpdir_path(tree, ".nfs0000000000c0ffee00000001");
+    const struct timespec wait = {0, 100000000};
+    struct err e = {0};
+    int status = 0;
+
+    assert_ok(fs_mkdirs(tree, &e), e);
+    assert_int_equal(symlink("/nowhere", ghost), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        nanosleep(&wait, NULL);
+        _exit(unlink(ghost) != 0); /* it is still there */
+    }
+    assert_ok(fs_remove_tree(tree, &e), e);
+    assert_false(fs_is_dir(tree));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    free(ghost);
+    free(tree);
+}
+
 #define FS_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -337,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_names_that_could_leave_the_folder_are_unsafe),
         FS_TEST(test_questions_about_a_path),
         FS_TEST(test_no_descriptor_is_left_open),
+        FS_TEST(test_a_ghost_of_nfs_is_passed_over_and_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
