@@ -40,7 +40,7 @@ static enum err_code check_rows(struct query *q, struct check_report *r, struct 
         " (SELECT job, type, max(id) FROM event WHERE job IS NOT NULL AND type <> 'stale' GROUP BY job) v"
         " ON v.job = k.id) x ON x.id = j.id WHERE x.state <> j.state",
         "SELECT j.run_name, 'done, but its input ' || p.run_name || ' is ' || p.state FROM job j JOIN job_input i ON"
-        " i.job = j.id JOIN job p ON p.id = i.input WHERE j.state = 'done' AND p.state <> 'done'",
+        " i.job = j.id JOIN job p ON p.id = i.input WHERE j.state = 'done' AND p.state <> 'done' AND i.must_pass <> 2",
         "SELECT j.run_name, 'attempt ' || a.epoch || ' is said to run, the job is ' || j.state FROM attempt a JOIN job j"
         " ON j.id = a.job WHERE a.outcome = 'running' AND j.state <> 'leased'",
         "SELECT s.name, 'was recorded in part only: run it again' FROM sweep s WHERE NOT s.is_whole",

@@ -66,9 +66,9 @@ static enum err_code explain_state(struct query *q, int64_t job, const struct fa
     if (strcmp(f->state, "waiting") == 0)
         return add_line(q, out, e,
                         "SELECT 'It waits for ' || p.run_name || ', which is ' || p.state || '.' FROM job_input i"
-                        " JOIN job p ON p.id = i.input WHERE i.job = ?1 AND p.state <> 'done' UNION ALL"
+                        " JOIN job p ON p.id = i.input WHERE i.job = ?1 AND p.state <> 'done' AND (i.must_pass <> 2 OR p.state IN ('waiting', 'ready', 'leased')) UNION ALL"
                         " SELECT 'Its inputs are done; the next coordinator makes it ready.' WHERE NOT EXISTS (SELECT 1"
-                        " FROM job_input i JOIN job p ON p.id = i.input WHERE i.job = ?1 AND p.state <> 'done')",
+                        " FROM job_input i JOIN job p ON p.id = i.input WHERE i.job = ?1 AND p.state <> 'done' AND (i.must_pass <> 2 OR p.state IN ('waiting', 'ready', 'leased')))",
                         job);
     if (strcmp(f->state, "ready") == 0) {
         explain_ready(f, holder, out);

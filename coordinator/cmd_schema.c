@@ -245,6 +245,7 @@ static void defs(struct jsonw *w)
         "{\"type\": \"object\", \"required\": [\"metric\"], \"additionalProperties\": false, "
         "\"properties\": {\"metric\": {\"type\": \"string\"}, \"against\": {\"type\": \"string\"}, "
         "\"min\": {\"type\": \"number\"}, \"max\": {\"type\": \"number\"}, "
+        "\"top\": {\"type\": \"number\", \"exclusiveMinimum\": 0}, "
         "\"on_miss\": {\"enum\": [\"negative\", \"fail\"]}}}");
     raw(w, "check",
         "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {"

@@ -23,10 +23,10 @@ static const struct part {
     {"context", "SELECT e.key AS knob, e.value FROM job j JOIN context c ON c.id = j.context, json_each(c.json) e WHERE j.id = ?1"},
     {"inputs",
      "SELECT i.name, i.field, p.run_name AS run_id, substr(lower(hex(p.digest)), 1, 12) AS job, p.state FROM job_input i"
-     " JOIN job p ON p.id = i.input WHERE i.job = ?1 ORDER BY i.pos"},
+     " JOIN job p ON p.id = i.input WHERE i.job = ?1 AND i.must_pass <> 2 ORDER BY i.pos"},
     {"used_by",
      "SELECT DISTINCT p.run_name AS run_id, substr(lower(hex(p.digest)), 1, 12) AS job, p.state FROM job_input i"
-     " JOIN job p ON p.id = i.job WHERE i.input = ?1 ORDER BY p.id LIMIT 50"},
+     " JOIN job p ON p.id = i.job WHERE i.input = ?1 AND i.must_pass <> 2 ORDER BY p.id LIMIT 50"},
     {"sweeps",
      "SELECT s.name AS sweep, t.name AS stage, sj.verdict, sj.reason FROM sweep_job sj JOIN sweep s ON s.id = sj.sweep"
      " JOIN stage t ON t.id = sj.stage WHERE sj.job = ?1 AND sj.revision = s.revision"},

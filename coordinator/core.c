@@ -83,8 +83,11 @@ static uint32_t count_open_inputs(const struct queue *q, uint32_t job)
     uint32_t open = 0;
 
     queue_edges_in(q, job, &in, &n);
-    for (size_t i = 0; i < n; i++)
-        open += q->jobs[in[i]].state != JOB_DONE;
+    for (size_t i = 0; i < n; i++) {
+        enum job_state s = (enum job_state)q->jobs[QUEUE_EDGE(in[i])].state;
+
+        open += in[i] & QUEUE_SOFT ? !job_state_is_final(s) : s != JOB_DONE;
+    }
     return open;
 }
 
@@ -94,16 +97,21 @@ static void make_ready(struct core *c, uint32_t job, struct core_out *o)
     queue_push(&c->queue, job);
 }
 
-static void inputs_done(struct core *c, uint32_t job, struct core_out *o)
+/* Those that wait for the job wait for one less; if it has failed only those that do not need it. */
+static void inputs_done(struct core *c, uint32_t job, bool soft_only, struct core_out *o)
 {
     const uint32_t *out;
     size_t n;
 
     queue_edges_out(&c->queue, job, &out, &n);
     for (size_t i = 0; i < n; i++) {
-        struct job *d = &c->queue.jobs[out[i]];
+        uint32_t at = QUEUE_EDGE(out[i]);
+        struct job *d = &c->queue.jobs[at];
+
+        if (soft_only && !(out[i] & QUEUE_SOFT))
+            continue;
         if (d->state == JOB_WAITING && d->n_wait > 0 && --d->n_wait == 0)
-            make_ready(c, out[i], o);
+            make_ready(c, at, o);
     }
 }
 
@@ -118,8 +126,11 @@ static void skip_dependents(struct core *c, uint32_t job, struct core_out *o)
     for (;;) {
         queue_edges_out(&c->queue, job, &out, &n);
         for (size_t i = 0; i < n; i++)
-            if (c->queue.jobs[out[i]].state == JOB_WAITING)
+            if (!(out[i] & QUEUE_SOFT) && c->queue.jobs[out[i]].state == JOB_WAITING)
                 core_move(c, out[i], EVENT_SKIP, o)->cause = c->queue.jobs[job].id;
+        inputs_done(c, job, true, o);
+        while (at < o->n_events && o->events[at].type != EVENT_SKIP)
+            at++;
         if (at == o->n_events)
             return;
         job = queue_find(&c->queue, o->events[at++].job);
@@ -132,7 +143,7 @@ static void settle(struct core *c, uint32_t job, struct core_out *o)
     enum job_state s = (enum job_state)c->queue.jobs[job].state;
 
     if (s == JOB_DONE)
-        inputs_done(c, job, o);
+        inputs_done(c, job, false, o);
     else if (job_state_is_bad(s))
         skip_dependents(c, job, o);
 }
@@ -208,8 +219,8 @@ bool core_has_bad_input(const struct queue *q, uint32_t job, uint32_t *cause)
 
     queue_edges_in(q, job, &in, &n);
     for (size_t i = 0; i < n; i++) {
-        *cause = in[i];
-        if (job_state_is_bad((enum job_state)q->jobs[in[i]].state))
+        *cause = QUEUE_EDGE(in[i]);
+        if (!(in[i] & QUEUE_SOFT) && job_state_is_bad((enum job_state)q->jobs[*cause].state))
             return true;
     }
     return false;

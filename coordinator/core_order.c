@@ -39,11 +39,13 @@ static size_t raise_inputs(struct core *c, uint32_t job, int priority, struct co
 
     queue_edges_in(&c->queue, job, &in, &n);
     for (size_t i = 0; i < n; i++) {
-        const struct job *j = &c->queue.jobs[in[i]];
+        uint32_t at = QUEUE_EDGE(in[i]);
+        const struct job *j = &c->queue.jobs[at];
+
         if (job_state_is_final((enum job_state)j->state) || j->priority >= priority)
             continue;
-        set_priority(c, in[i], priority, o);
-        n_set += 1 + raise_inputs(c, in[i], priority, o);
+        set_priority(c, at, priority, o);
+        n_set += 1 + raise_inputs(c, at, priority, o);
     }
     return n_set;
 }
@@ -89,7 +91,7 @@ static size_t put_back_skipped(struct core *c, size_t at, struct core_out *o)
             continue;
         queue_edges_out(&c->queue, queue_find(&c->queue, o->events[at].job), &out, &n);
         for (size_t i = 0; i < n; i++)
-            if (c->queue.jobs[out[i]].state == JOB_SKIPPED && !core_has_bad_input(&c->queue, out[i], &cause)) {
+            if (!(out[i] & QUEUE_SOFT) && c->queue.jobs[out[i]].state == JOB_SKIPPED && !core_has_bad_input(&c->queue, out[i], &cause)) {
                 put_back(c, out[i], &follows, o);
                 n_back++;
             }

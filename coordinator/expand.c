@@ -141,14 +141,33 @@ static void read_source(struct expansion *x, const struct spec_stage *st, size_t
     }
 }
 
+/* A gate that compares a job with others is decided when those are done: wait for them too. */
+static void wait_for_rivals(struct expansion *x, const struct spec_stage *st, size_t source)
+{
+    const struct spec_source *src = &st->sources[source];
+    const struct spec_gate *g = src->role == SOURCE_REQUIRE ? &x->s->stages[src->stage].gate : NULL;
+    int rivals = !g ? -1 : g->top > 0 ? src->stage : g->against ? spec_find_stage(x->s, g->against) : -1;
+
+    if (rivals < 0 || !x->job_of[rivals])
+        return;
+    for (uint64_t r = 0; r < x->s->stages[rivals].n_rows; r++) {
+        struct expand_input in = {.name = "require", .job = x->job_of[rivals][r], .must_pass = 2};
+
+        if (is_first_time(x, in.job))
+            add_input(x, &in);
+    }
+}
+
 static void read_inputs(struct expansion *x, const struct spec_stage *st, uint64_t row)
 {
     size_t from = 0;
 
     x->n_inputs = 0;
     for (size_t i = 0; i < st->n_sources; i++)
-        if (st->sources[i].role != SOURCE_LIKE)
+        if (st->sources[i].role != SOURCE_LIKE) {
             read_source(x, st, i, row, &from);
+            wait_for_rivals(x, st, i);
+        }
 }
 
 /* The id of the job that decides a knob. */

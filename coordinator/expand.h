@@ -11,7 +11,8 @@ struct expand_input {
     const char *field;         /* NULL for an artefact; else the metric taken (`$stage.value`) */
     int64_t job;               /* index of an earlier job of this expansion, from 0 */
     int ord;                   /* place among gathered inputs */
-    bool must_pass;            /* `require:`: the input's gate has to pass */
+    int must_pass;             /* `require:`: 1: the input's gate has to pass; 2: only waited for, as the gate is a
+                                * comparison with it */
 };
 
 /* One job, borrowed until the sink returns.  Jobs equal to an earlier one of the same expansion

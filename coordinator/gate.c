@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+size_t gate_kept(double top, size_t n)
+{
+    double kept = top < 1 ? ceil(top * (double)n - 1e-9) : top;
+
+    return kept < (double)n ? (size_t)kept : n;
+}
+
 bool gate_passes(const struct gate *g, double value, double against_mean, struct buf *why)
 {
     double v = g->against ? value - against_mean : value;

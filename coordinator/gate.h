@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/buf.h"
 
@@ -12,6 +13,9 @@ struct gate {
     const char *metric, *against; /* against: the stage's name, or NULL */
     double min, max;              /* NaN: no such limit */
 };
+
+/* How many of n pass a gate `top`: a count, or below 1 a share of them, rounded up. */
+size_t gate_kept(double top, size_t n);
 
 /* True if the gate is passed; says why either way: "ev 0.91, at least 0.9". */
 bool gate_passes(const struct gate *g, double value, double against_mean, struct buf *why);

@@ -172,7 +172,7 @@ static const char *like_text(const struct spec *s, int stage, uint64_t row, cons
     size_t i = 0;
     int64_t sum;
 
-    while (st->sources[i].role != SOURCE_LIKE)
+    while (st->sources[i].role != SOURCE_LIKE && !(st->sources[i].input && st->sources[i].input->hands_on))
         i++;
     add_group(s, stage, row, i, &at);
     if (climb(s, at, name, out, &value) != FOUND_VALUE)
@@ -303,6 +303,8 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
 static bool check_like(struct spec *s, int stage, uint64_t row)
 {
     const struct spec_stage *st = &s->stages[stage];
+    const struct ynode *like = ytree_get(st->node, "like"), *at = like ? like : st->key;
+    const char *where = like ? "like" : st->name;
     char text[SPEC_TEXT_MAX];
 
     for (size_t i = 0; i < st->n_knobs; i++) {
@@ -315,7 +317,7 @@ static bool check_like(struct spec *s, int stage, uint64_t row)
             continue;
         value = knobs_text(s, stage, row, (int)i, text);
         if (!value) {
-            spec_error(s, ytree_get(st->node, "like"), "like",
+            spec_error(s, at, where,
                        "%s: neither that stage nor its inputs give one value; set it here",
                        st->knobs[i].field->name);
             return false;
@@ -323,7 +325,7 @@ static bool check_like(struct spec *s, int stage, uint64_t row)
         rc = cfg_canon(st->knobs[i].field, value, &ignored, &e);
         buf_free(&ignored);
         if (rc) {
-            spec_error(s, ytree_get(st->node, "like"), "like", "%s: %s", st->knobs[i].field->name,
+            spec_error(s, at, where, "%s: %s", st->knobs[i].field->name,
                        e.text);
             return false;
         }

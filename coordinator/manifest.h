@@ -35,7 +35,7 @@ struct manifest_job {
     double timeout_s, cost_s;
     int64_t memory;
     bool in_agent;
-    const int64_t *inputs;     /* row ids it waits for (like: inputs are not among them) */
+    const int64_t *inputs;     /* row ids it waits for, negative: only for their end (like: inputs are not among them) */
     size_t n_inputs;
 };
 MUST_CHECK enum err_code manifest_load(struct manifest *m, int64_t sweep_id,

@@ -170,6 +170,8 @@ static enum err_code apply_one(struct manifest *m, const struct event *ev, struc
         rc = end_attempt(m, ev, &now, e);
     if (!rc && ev->type == EVENT_DONE)
         rc = take_result(m, ev, now.in_agent, e);
+    if (!rc && ev->type == EVENT_SKIP) /* the last one that others are compared with */
+        rc = manifest_gates(m, ev->job, ev->wall_ms, e);
     if (!rc && ev->type == EVENT_REQUEUE && ev->fix)
         rc = db_run(m, ST_FIX_ADD, e, "iittt", ev->job, ev->wall_ms, ev->fix, ev->who ? ev->who : "unknown",
                     ev->message);

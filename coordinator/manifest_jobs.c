@@ -277,7 +277,7 @@ enum err_code manifest_requeue(struct manifest *m, int64_t job, const struct man
 enum err_code manifest_require_missed(struct manifest *m, int64_t job, bool *is_missed, int64_t *cause,
                                       struct err *e)
 {
-    enum err_code rc = db_i64(m, ST_REQUIRE_MISSED, 0, cause, e, "i", job);
+    enum err_code rc = db_i64(m, ST_REQUIRE_MISSED, 0, cause, e, "ii", job, m->sweep);
 
     *is_missed = *cause != 0;
     return rc;

@@ -199,10 +199,11 @@ static enum err_code set_stages(struct adding *a, struct err *e)
         const struct spec_gate *g = spec_stage_gate(a->spec, i);
         const char *name = spec_stage_name(a->spec, i);
 
-        rc = db_run(a->m, ST_STAGE_SET, e, "ititittffi", a->sweep, name, (int64_t)i,
+        rc = db_run(a->m, ST_STAGE_SET, e, "ititittffifi", a->sweep, name, (int64_t)i,
                     spec_stage_kind(a->spec, i)->name, a->revision, g ? g->metric : NULL,
                     g ? g->against : NULL, g && g->has_min ? g->min : (double)NAN,
-                    g && g->has_max ? g->max : (double)NAN, (int64_t)(g && g->fail_on_miss));
+                    g && g->has_max ? g->max : (double)NAN, (int64_t)(g && g->fail_on_miss), g && g->top > 0 ? g->top : (double)NAN,
+                    (int64_t)(g && g->low_is_best));
         if (!rc)
             rc = db_i64(a->m, ST_STAGE_FIND, 0, &a->stages[i], e, "it", a->sweep, name);
     }
@@ -232,6 +233,9 @@ static enum err_code set_sweep(struct adding *a, bool raise, struct err *e)
         a->revision++;
     if (same && !raise)
         return ERR_OK;
+    rc = db_run(a->m, ST_GATES_CLEAR, e, "i", a->sweep); /* rules, or who is compared, may have changed */
+    if (rc)
+        return rc;
     return db_run(a->m, ST_SWEEP_SET, e, "ittttttbii", a->sweep, s->title, s->phase, s->hypothesis,
                   s->expected, s->path, s->text ? s->text : "", (const void *)s->digest, 32, a->revision,
                   a->wall_ms);
@@ -259,6 +263,26 @@ static enum err_code one_pass(struct adding *a, bool raise, struct err *e)
     return db_commit(a->m, e);
 }
 
+/* Gates of jobs that were done before this sweep asked for them. */
+static enum err_code late_gates(struct adding *a, struct err *e)
+{
+    int64_t job = 0, next;
+    enum err_code rc = db_begin(a->m, e);
+
+    while (!rc) {
+        rc = db_i64(a->m, ST_GATES_LATE, 0, &next, e, "ii", a->sweep, job);
+        if (rc || next == 0)
+            break;
+        job = next;
+        rc = manifest_gates(a->m, job, a->wall_ms, e);
+    }
+    if (rc) {
+        db_rollback(a->m);
+        return rc;
+    }
+    return db_commit(a->m, e);
+}
+
 static enum err_code run_passes(struct adding *a, struct err *e)
 {
     int64_t listed = 0;
@@ -272,7 +296,7 @@ static enum err_code run_passes(struct adding *a, struct err *e)
         rc = db_run(a->m, ST_SWEEP_WHOLE, e, "ii", a->sweep, (int64_t)a->n_rows);
     if (!rc)
         rc = manifest_note_gates(a->m, e);
-    return rc;
+    return rc ? rc : late_gates(a, e);
 }
 
 enum err_code manifest_add_sweep(struct manifest *m, const struct spec *s, int64_t wall_ms, int64_t *sweep_id,

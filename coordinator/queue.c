@@ -84,11 +84,11 @@ enum err_code queue_add(struct queue *q, const struct job *j, const int64_t *inp
         return err_set(e, ERR_CORRUPT, "job %lld: listed twice", (long long)j->id);
     q->in = grow(q->in, q->n_in + n_inputs, &q->cap_in, sizeof *q->in);
     for (size_t i = 0; i < n_inputs; i++) {
-        uint32_t input = queue_find(q, inputs[i]);
+        uint32_t input = queue_find(q, llabs(inputs[i]));
         if (input == QUEUE_NONE)
             return err_set(e, ERR_CORRUPT, "job %lld: its input %lld is not listed before it",
                            (long long)j->id, (long long)inputs[i]);
-        q->in[at + i] = input;
+        q->in[at + i] = input | (inputs[i] < 0 ? QUEUE_SOFT : 0);
     }
     q->n_in = at + n_inputs;
     index_grow(q);
@@ -129,7 +129,7 @@ void queue_link(struct queue *q)
     for (size_t i = 0; i < q->n; i++)
         q->jobs[i].out_at = 0;
     for (size_t i = 0; i < q->n_in; i++)
-        q->jobs[q->in[i]].out_at++;
+        q->jobs[QUEUE_EDGE(q->in[i])].out_at++;
     for (size_t i = 0; i < q->n; i++) {
         sum += q->jobs[i].out_at;
         q->jobs[i].out_at = sum; /* the end; filled downwards below */
@@ -139,8 +139,8 @@ void queue_link(struct queue *q)
         j->path_s += j->cost_s;
         queue_edges_in(q, i, &in, &n);
         for (size_t k = n; k-- > 0;) {
-            struct job *input = &q->jobs[in[k]];
-            q->out[--input->out_at] = i;
+            struct job *input = &q->jobs[QUEUE_EDGE(in[k])];
+            q->out[--input->out_at] = i | (in[k] & QUEUE_SOFT);
             if (input->path_s < j->path_s)
                 input->path_s = j->path_s;
         }

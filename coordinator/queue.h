@@ -10,6 +10,9 @@
 #include "coordinator/job.h"
 
 #define QUEUE_NONE UINT32_MAX
+/* An edge is the other job's index, and perhaps this bit: waited for until it has ended in any way, not needed. */
+#define QUEUE_SOFT 0x80000000u
+#define QUEUE_EDGE(edge) ((edge) & ~QUEUE_SOFT)
 
 struct lease {
     uint32_t job;          /* QUEUE_NONE: free record */
@@ -47,7 +50,8 @@ struct queue {
 
 void queue_free(struct queue *q);
 
-/* Copies *j (edges and `at` are set here).  `inputs` are ids; those of unknown jobs are refused. */
+/* Copies *j (edges and `at` are set here).  `inputs` are ids, negative ones of soft edges; those of unknown jobs are
+ * refused. */
 MUST_CHECK enum err_code queue_add(struct queue *q, const struct job *j, const int64_t *inputs,
                                    size_t n_inputs, struct err *e);
 void queue_link(struct queue *q);                      /* edges out and critical paths */

@@ -38,7 +38,7 @@ static enum err_code put_gates(struct report *r, struct err *e)
 {
     struct table t = {0};
     enum err_code rc = query_table(r->q, &t, e,
-        "SELECT t.name, t.gate_metric, t.gate_min, t.gate_max, t.gate_against, sum(sj.verdict = 'pass'), sum(sj.verdict = 'negative'),"
+        "SELECT t.name, t.gate_metric, t.gate_min, t.gate_max, t.gate_against, t.gate_top, sum(sj.verdict = 'pass'), sum(sj.verdict = 'negative'),"
         " count(*) FROM stage t JOIN sweep s ON s.id = t.sweep JOIN sweep_job sj ON sj.stage = t.id AND sj.revision = s.revision"
         " WHERE t.sweep = ?1 AND t.gate_metric IS NOT NULL GROUP BY t.id ORDER BY t.ord", "i", r->sweep_id);
 
@@ -61,7 +61,12 @@ static enum err_code put_gates(struct report *r, struct err *e)
             buf_str(r->out, " against ");
             html_text(r->out, c[4].text);
         }
-        buf_fmt(r->out, ": %" PRId64 " passed, <strong>%" PRId64 " negative</strong>, of %" PRId64 ".</p>\n", c[5].i, c[6].i, c[7].i);
+        if (c[5].type != CELL_NULL) {
+            buf_str(r->out, c[5].f < 1 ? ", the best share " : ", the best ");
+            cell_text(&c[5], r->out);
+        }
+        buf_fmt(r->out, ": %" PRId64 " %s, <strong>%" PRId64 " %s</strong>, of %" PRId64 ".</p>\n", c[6].i,
+                c[5].type == CELL_NULL ? "passed" : "promoted", c[7].i, c[5].type == CELL_NULL ? "negative" : "stopped", c[8].i);
     }
     table_free(&t);
     return rc;

@@ -29,7 +29,7 @@ static enum err_code put_inputs(struct report *r, int64_t job, struct err *e)
     enum { SHOWN = 12 };
     struct table t = {0};
     enum err_code rc = query_table(r->q, &t, e, "SELECT i.name, lower(hex(p.digest)), p.run_name FROM job_input i JOIN job p ON p.id = i.input"
-                                   " WHERE i.job = ?1 ORDER BY i.pos", "i", job);
+                                   " WHERE i.job = ?1 AND i.must_pass <> 2 ORDER BY i.pos", "i", job);
 
     for (size_t i = 0; i < t.n_rows && i < SHOWN && !rc; i++) {
         const struct cell *c = table_cell(&t, i, 0);

@@ -19,6 +19,8 @@ struct spec_gate {
     bool has_min, has_max;
     double min, max;
     bool fail_on_miss;         /* on_miss: fail */
+    double top;                /* the best so many, or below 1 that share of them, pass; 0: by min and max */
+    bool low_is_best;
 };
 
 struct spec_stage;             /* spec.c / expand.c share spec_internal.h */

@@ -1,10 +1,11 @@
-/* spec_gate.c - `gate: {metric, against, min, max, on_miss}`. */
+/* spec_gate.c - `gate: {metric, against, min, max, top, on_miss}`. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/spec_internal.h"
 
-static const char *const gate_keys[] = {"metric", "against", "min", "max", "on_miss", NULL};
+static const char *const gate_keys[] = {"metric", "against", "min", "max", "top", "on_miss", NULL};
 
 static bool read_bound(struct spec *s, const struct ynode *n, double *out)
 {
@@ -47,6 +48,22 @@ static void read_against(struct spec *s, struct spec_gate *g, const struct ynode
     g->against = name;
 }
 
+/* `top: 3` or `top: 0.34`: the best of the stage, when all of them are done. */
+static void read_top(struct spec *s, struct spec_gate *g, const struct ynode *n)
+{
+    const struct metric_row *m = g->metric ? metric_find(g->metric) : NULL;
+
+    if (!read_bound(s, n, &g->top))
+        return;
+    if (!(g->top > 0) || (g->top >= 1 && floor(g->top) < g->top))
+        spec_error(s, n, "gate", "top: %s: expected a share below 1, or a whole number of jobs", n->text);
+    if (m && m->better == BETTER_NONE)
+        spec_error(s, n, "gate", "top: of %s neither high nor low values are better", m->name);
+    if (g->has_min || g->has_max || g->against)
+        spec_error(s, n, "gate", "top: goes without min, max and against");
+    g->low_is_best = m && m->better == BETTER_LOW;
+}
+
 void spec_read_gate(struct spec *s, struct spec_stage *st, const struct ynode *n)
 {
     struct spec_gate *g = &st->gate;
@@ -68,6 +85,8 @@ void spec_read_gate(struct spec *s, struct spec_stage *st, const struct ynode *n
             g->has_min = read_bound(s, v, &g->min);
         else if (strcmp(key, "max") == 0)
             g->has_max = read_bound(s, v, &g->max);
+        else if (strcmp(key, "top") == 0)
+            continue; /* when all else is read */
         else if (strcmp(key, "on_miss") == 0 && v->type == YNODE_SCALAR &&
                  (strcmp(v->text, "negative") == 0 || strcmp(v->text, "fail") == 0))
             g->fail_on_miss = v->text[0] == 'f';
@@ -79,8 +98,10 @@ void spec_read_gate(struct spec *s, struct spec_stage *st, const struct ynode *n
     }
     if (!ytree_get(n, "metric"))
         spec_error(s, n, "gate", "metric: missing");
-    if (!ytree_get(n, "min") && !ytree_get(n, "max"))
-        spec_error(s, n, "gate", "min or max: one of them has to be given");
+    if (ytree_get(n, "top"))
+        read_top(s, g, ytree_get(n, "top"));
+    else if (!ytree_get(n, "min") && !ytree_get(n, "max"))
+        spec_error(s, n, "gate", "min, max or top: one of them has to be given");
     if (g->has_min && g->has_max && g->min > g->max)
         spec_error(s, n, "gate", "min, %g, is above max, %g: nothing can pass", g->min, g->max);
 }

@@ -246,10 +246,27 @@ static void sort_sources(struct spec *s, struct spec_stage *st)
     st->sources = sorted;
 }
 
+/* Knobs that an input fills in: those of kind->like, or all. */
+static void fill_in(struct spec_stage *st)
+{
+    bool has_like = false, hands_on = false;
+
+    for (size_t i = 0; i < st->n_sources; i++) {
+        has_like = has_like || st->sources[i].role == SOURCE_LIKE;
+        hands_on = hands_on || (st->sources[i].input && st->sources[i].input->hands_on);
+    }
+    for (size_t i = 0; has_like && i < KIND_LIKE_MAX && st->kind->like[i]; i++) {
+        int knob = spec_knob_find(st, st->kind->like[i]);
+
+        st->knobs[knob].is_like = st->knobs[knob].from == KNOB_DEFAULT;
+    }
+    for (size_t i = 0; hands_on && i < st->n_knobs; i++)
+        if (!st->knobs[i].is_common)
+            st->knobs[i].is_like = st->knobs[i].from == KNOB_DEFAULT;
+}
+
 static void check_inputs(struct spec *s, struct spec_stage *st)
 {
-    bool has_like = false;
-
     for (size_t i = 0; i < st->kind->n_inputs; i++) {
         const struct kind_input *in = &st->kind->inputs[i];
 
@@ -257,13 +274,7 @@ static void check_inputs(struct spec *s, struct spec_stage *st)
             spec_error(s, st->key, st->name, "%s: missing: kind %s needs `%s: $stage`, of kind %s",
                        in->name, st->kind->name, in->name, in->kinds);
     }
-    for (size_t i = 0; i < st->n_sources; i++)
-        has_like = has_like || st->sources[i].role == SOURCE_LIKE;
-    for (size_t i = 0; has_like && i < KIND_LIKE_MAX && st->kind->like[i]; i++) {
-        int knob = spec_knob_find(st, st->kind->like[i]);
-
-        st->knobs[knob].is_like = st->knobs[knob].from == KNOB_DEFAULT;
-    }
+    fill_in(st);
 }
 
 /* --- stages -------------------------------------------------------------------------------- */

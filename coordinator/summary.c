@@ -25,7 +25,9 @@ enum err_code summary_load(struct query *q, int64_t sweep, struct summary *out, 
         {&out->n_skipped, "SELECT count(DISTINCT j.id)" OF_SWEEP " AND j.state = 'skipped'"},
         {&out->n_negative,
          "SELECT count(DISTINCT j.id)" OF_SWEEP
-         " AND j.state = 'done' AND (j.verdict = 'negative' OR sj.verdict = 'negative')"},
+         " AND j.state = 'done' AND (j.verdict = 'negative' OR (sj.verdict = 'negative' AND t.gate_top IS NULL))"},
+        {&out->n_stopped, "SELECT count(DISTINCT j.id)" OF_SWEEP
+                          " AND j.state = 'done' AND sj.verdict = 'negative' AND t.gate_top IS NOT NULL"},
         {&out->n_gates_failed, "SELECT count(DISTINCT j.id)" OF_SWEEP
                                " AND j.state = 'done' AND sj.verdict = 'negative' AND t.gate_fails"},
     };
@@ -49,6 +51,8 @@ void summary_counts(const struct summary *s, struct buf *out)
     buf_fmt(out, "%" PRId64 " job%s: %" PRId64 " done", s->n_jobs, s->n_jobs == 1 ? "" : "s", s->n_done);
     if (s->n_negative)
         buf_fmt(out, " (%" PRId64 " negative)", s->n_negative);
+    if (s->n_stopped)
+        buf_fmt(out, " (%" PRId64 " stopped, others were better)", s->n_stopped);
     if (s->n_failed)
         buf_fmt(out, ", %" PRId64 " failed", s->n_failed);
     if (s->n_skipped)

@@ -6,6 +6,7 @@ struct summary {
     int64_t n_jobs, n_done, n_open;       /* open: waiting, ready or leased */
     int64_t n_failed, n_skipped;          /* failed: failed, quarantined or cancelled */
     int64_t n_negative;                   /* done, with a negative verdict */
+    int64_t n_stopped;                    /* done, and not among the best that go on */
     int64_t n_gates_failed;               /* negative where the gate says on_miss: fail */
 };
 

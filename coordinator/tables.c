@@ -46,6 +46,12 @@ static const struct {
      " FROM blob b JOIN job j ON j.id = b.job JOIN runs r ON r.job = lower(hex(j.digest)),"
      " json_each(CAST(b.data AS TEXT), '$.rows') v WHERE b.name = 'tokens' ORDER BY r.run_id, v.key)",
      BY_SWEEP},
+    {"promotions",
+     "(SELECT s.name AS sweep, t.name AS stage, j.run_name AS run_id, lower(hex(j.digest)) AS job, t.gate_metric AS metric,"
+     " sj.verdict, sj.reason, (SELECT count(*) FROM job_input i JOIN job d ON d.id = i.job WHERE i.input = j.id AND i.must_pass = 1"
+     " AND d.state = 'skipped') AS stopped_jobs FROM sweep s JOIN stage t ON t.sweep = s.id AND t.gate_top IS NOT NULL"
+     " JOIN sweep_job sj ON sj.stage = t.id AND sj.revision = s.revision JOIN job j ON j.id = sj.job AND j.state <> 'skipped'"
+     " ORDER BY s.id, t.ord, CAST(substr(sj.reason, instr(sj.reason, 'rank ') + 5) AS INTEGER))", BY_SWEEP},
     {"fixes", "(SELECT " RUN_OF("f.job") ", " JOB_OF("f.job") ", commit_id, who, note FROM fix f)", BY_JOB},
     {"definitions", "(SELECT name, long_name, unit, better, is_volatile, help FROM metric_name)", NULL},
 };

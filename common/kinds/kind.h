@@ -22,6 +22,7 @@ struct kind_input {
     const char *kinds;      /* accepted kinds, "acts_extract|data_make" */
     bool is_like;           /* takes knobs only (kind->like); does not wait for the job */
     const char *help;
+    bool hands_on;          /* knobs that the stage does not set are those of this input, of the same kind */
 };
 
 struct job_kind {

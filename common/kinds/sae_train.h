@@ -56,6 +56,7 @@
     X(F64, consistency_lambda, "0", 0, 1e6, "", "its weight")                                      \
     X(I64, consistency_every, "1", 1, 1LL << 32, "steps", "assignment: steps between matchings")   \
     X(STR, checkpoints_at, "", 0, 0, "", "steps at which checkpoints/sae_step<N>.pt is written: \"0,100,1000\"; 0: as initialised") \
+    X(BOOL, keep_state, "false", 0, 0, "", "keep the optimiser's state, so that a training with more steps can go on `from` this one") \
     X(I64, epochs, "0", 0, 1000000, "epochs", "passes over the rows; used when steps is 0")        \
     X(I64, steps, "3000", 0, 1LL << 32, "steps", "optimiser steps; 0: by epochs")                  \
     X(I64, batch, "256", 1, 1 << 20, "rows", "rows a step; the last batch of an epoch may be smaller") \

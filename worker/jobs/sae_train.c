@@ -16,6 +16,8 @@
 #include "worker/num/vec.h"
 #include "worker/runner/impl.h"
 
+#define END_FILE "checkpoints/end.pt"
+
 static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
 {
     struct train t;
@@ -52,12 +54,15 @@ static void start(struct train *t)
 
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
-static void list_state(struct train *t, struct ckpt *c)
+/* is_kept: for a longer training, whose mean of the last losses is over others. */
+static void list_state(struct train *t, struct ckpt *c, bool is_kept)
 {
     ckpt_bytes(c, "train", &t->st, sizeof t->st);
     ckpt_bytes(c, "perm", t->perm, t->acts.n * sizeof *t->perm);
-    ckpt_bytes(c, "last", t->last, t->n_last * sizeof *t->last);
-    ckpt_bytes(c, "last_n", t->last_n, t->n_last * sizeof *t->last_n);
+    if (!is_kept) {
+        ckpt_bytes(c, "last", t->last, t->n_last * sizeof *t->last);
+        ckpt_bytes(c, "last_n", t->last_n, t->n_last * sizeof *t->last_n);
+    }
     ckpt_bytes(c, "start", t->sae.start, t->sae_cfg.f * t->target.d * sizeof(real));
     ckpt_bytes(c, "quiet", t->sae.quiet, t->sae_cfg.f * sizeof *t->sae.quiet);
     if (t->ref.f > 0)
@@ -72,36 +77,86 @@ static void list_state(struct train *t, struct ckpt *c)
     train_two_list(t, c);
 }
 
+static void into_state(struct train *t)
+{
+    t->st.adam_t = t->sae.cfg.adam.t;
+    t->st.theta = t->sae.theta;
+    memcpy(t->st.bias_since, t->rule.since, sizeof t->st.bias_since);
+}
+
+static void out_of_state(struct train *t)
+{
+    t->sae.cfg.adam.t = t->st.adam_t;
+    t->sae.theta = t->st.theta;
+    memcpy(t->rule.since, t->st.bias_since, sizeof t->rule.since);
+}
+
 static enum err_code save_state(struct train *t, struct err *e)
 {
     struct ckpt c = {0};
     enum err_code rc;
 
-    t->st.adam_t = t->sae.cfg.adam.t;
-    t->st.theta = t->sae.theta;
-    memcpy(t->st.bias_since, t->rule.since, sizeof t->st.bias_since);
-    list_state(t, &c);
+    into_state(t);
+    list_state(t, &c, false);
     rc = job_checkpoint_save(t->j, &c, e);
     ckpt_free(&c);
     return rc;
 }
 
-/* Goes on from a checkpoint of an earlier attempt, or starts. */
-static void resume_or_start(struct train *t)
+/* What a longer training begins with: the end of a shorter one. */
+static enum err_code save_end(struct train *t, struct err *e)
 {
     struct ckpt c = {0};
+    enum err_code rc;
+
+    into_state(t);
+    list_state(t, &c, true);
+    rc = ckpt_save(&c, job_path(t->j, END_FILE), t->j->id, e);
+    ckpt_free(&c);
+    return rc ? err_wrap(e, "keep_state") : ERR_OK;
+}
+
+static enum err_code load_end(struct train *t, const struct job_input *from, struct err *e)
+{
+    struct ckpt c = {0};
+    struct buf path = {0};
+    bool is_found;
+
+    *e = (struct err){0};
+    buf_fmt(&path, "%s/" END_FILE, from->dir);
+    list_state(t, &c, true);
+    ckpt_load(&c, path.data, from->job, &is_found, e);
+    ckpt_free(&c);
+    buf_free(&path);
+    if (!is_found)
+        return err_set(e, ERR_INVALID, "from: it has no state to go on from (%s): keep_state: true, and equal knobs but steps",
+                       e->text[0] ? e->text : "none was kept");
+    if (t->st.step >= t->n_steps)
+        return err_set(e, ERR_INVALID, "from: it has taken %" PRId64 " steps already, steps: %" PRId64, t->st.step, t->n_steps);
+    out_of_state(t);
+    memset(t->st.sum, 0, sizeof t->st.sum);
+    t->st.n_sum = 0;
+    return ERR_OK;
+}
+
+/* Goes on from a checkpoint of an earlier attempt or of a shorter training, or starts. */
+static enum err_code resume_or_start(struct train *t, struct err *e)
+{
+    const struct job_input *from = job_input(t->j, "from");
+    struct ckpt c = {0};
+    enum err_code rc = ERR_OK;
 
     if (t->has_rule)
         bias_rule_split(&t->rule, t->sae_cfg.f, seed_of(t->cfg->seed_init, t->cfg->seed));
-    list_state(t, &c);
-    if (job_checkpoint_load(t->j, &c)) {
-        t->sae.cfg.adam.t = t->st.adam_t;
-        t->sae.theta = t->st.theta;
-        memcpy(t->rule.since, t->st.bias_since, sizeof t->rule.since);
-    } else {
+    list_state(t, &c, false);
+    if (job_checkpoint_load(t->j, &c))
+        out_of_state(t);
+    else if (from)
+        rc = load_end(t, from, e);
+    else
         start(t);
-    }
     ckpt_free(&c);
+    return rc;
 }
 
 /* --- training --------------------------------------------------------------------------------- */
@@ -259,16 +314,20 @@ static enum err_code train_and_report(struct train *t, struct err *e)
 
     train_means(t); /* b_dec may start there */
     t->factor = sae_input_scale(t->input, t->acts.x, t->acts.n, t->acts.d);
-    resume_or_start(t);
+    enum err_code rc = resume_or_start(t, e);
+    if (rc)
+        return rc;
     t->rows_before = t->st.rows_seen;
-    enum err_code rc = loop(t, &bad, e);
+    rc = loop(t, &bad, e);
     t->train_s = (double)(j->clock->mono_us(j->clock) - from) / 1e6;
     if (rc)
         return rc;
     train_report_course(t);
     if (bad)
         train_report_diverged(t, bad);
-    else
+    else if (t->cfg->keep_state)
+        rc = save_end(t, e);
+    if (!bad && !rc)
         rc = train_report(t, e);
     return rc;
 }

@@ -144,6 +144,53 @@ static void test_a_gate_that_did_not_pass_skips_the_granted_job(void **state)
     fix_close(&f);
 }
 
+/* Rungs of a search: 1, 2 -> 3 (needs 1, waits for 2), 4 (needs 2, waits for 1); 5 waits for 3 and 4. */
+static void open_rungs(struct fix *f, const enum job_state *states)
+{
+    static const int64_t in[6][2] = {{0}, {0}, {0}, {1, -2}, {2, -1}, {-3, -4}};
+    static const size_t n_in[6] = {0, 0, 0, 2, 2, 2};
+
+    fix_open(f, 2, 0);
+    for (int64_t id = 1; id <= 5; id++)
+        fix_add(f, (struct job){.id = id, .cost_s = 1, .retries = 0, .epoch = states != NULL,
+                                .state = (uint8_t)(states ? states[id] : JOB_WAITING)}, in[id], n_in[id]);
+}
+
+static void test_a_soft_edge_waits_for_any_end_and_needs_none(void **state)
+{
+    struct fix f;
+
+    (void)state;
+    open_rungs(&f, NULL);
+    fix_start(&f);
+    fix_hello(&f, 1, "");
+    run(&f, 1, ERR_CLASS_NONE);
+    fix_state(&f, 3, JOB_WAITING); /* its rival is not done */
+    run(&f, 2, ERR_CLASS_CODE);
+    fix_state(&f, 3, JOB_READY);
+    fix_state(&f, 4, JOB_SKIPPED); /* it needs the one that failed */
+    fix_state(&f, 5, JOB_WAITING);
+    run(&f, 3, ERR_CLASS_NONE);
+    fix_state(&f, 5, JOB_READY); /* 4 was skipped: that is an end too */
+    queue_check(&f.c.queue);
+    fix_close(&f);
+}
+
+static void test_soft_edges_from_what_is_on_disk(void **state)
+{
+    static const enum job_state states[6] = {0, JOB_DONE, JOB_FAILED, JOB_WAITING, JOB_WAITING, JOB_WAITING};
+    struct fix f;
+
+    (void)state;
+    open_rungs(&f, states);
+    fix_start(&f);
+    fix_state(&f, 3, JOB_READY);
+    fix_state(&f, 4, JOB_SKIPPED);
+    fix_state(&f, 5, JOB_WAITING);
+    queue_check(&f.c.queue);
+    fix_close(&f);
+}
+
 /* --- starting from what is on disk ---------------------------------------------------------- */
 
 static const enum job_state half_way[7] = {0,           JOB_DONE,    JOB_DONE,  JOB_LEASED,
@@ -351,6 +398,8 @@ int main(void)
         cmocka_unit_test(test_cancel_stops_a_running_job_and_skips_what_waits_for_it),
         cmocka_unit_test(test_a_grant_without_payload_fails_by_the_class_of_its_error),
         cmocka_unit_test(test_a_gate_that_did_not_pass_skips_the_granted_job),
+        cmocka_unit_test(test_a_soft_edge_waits_for_any_end_and_needs_none),
+        cmocka_unit_test(test_soft_edges_from_what_is_on_disk),
         cmocka_unit_test(test_without_grace_found_leases_end_free_at_once),
         cmocka_unit_test(test_with_grace_an_agent_may_claim_what_it_holds),
         cmocka_unit_test(test_a_cancel_before_the_start_ends_a_found_lease),

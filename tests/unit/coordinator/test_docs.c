@@ -35,7 +35,7 @@ static int expand_text(const char *text)
 static void every_example_of_the_docs_is_valid(void **state)
 {
     static const int jobs[] = {1 + 1 + 19 + 19 + 4, 6 + 2 + 5 + 2 + 4 + 20, 13 + 3, 2 + 6 + 2,
-                               1 + 3 + 18 + 6 + 2, 4, 4, 1 + 1 + 6 + 6 + 2, 2};
+                               1 + 3 + 18 + 6 + 2, 4, 4, 1 + 9 + 9 + 9, 1 + 1 + 6 + 6 + 2, 2};
     struct buf text = {0};
     char path[600];
     size_t n = 0;

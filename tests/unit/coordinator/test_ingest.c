@@ -209,6 +209,17 @@ static void test_gates(void **state)
     }
 }
 
+static void test_how_many_go_on(void **state)
+{
+    (void)state;
+    assert_int_equal(gate_kept(0.34, 9), 4); /* rounded up */
+    assert_int_equal(gate_kept(1.0 / 3, 9), 3);
+    assert_int_equal(gate_kept(0.01, 9), 1);
+    assert_int_equal(gate_kept(3, 9), 3);
+    assert_int_equal(gate_kept(30, 9), 9);
+    assert_int_equal(gate_kept(0.5, 0), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -219,7 +230,7 @@ int main(void)
         TEST(test_results_are_checked_before_they_are_believed),
         TEST(test_pairs_go_by_their_header),
         TEST(test_inline_metrics),
-        TEST(test_gates),
+        TEST(test_gates), TEST(test_how_many_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

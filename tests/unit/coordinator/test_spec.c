@@ -64,7 +64,7 @@ static const struct {
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: vaule, min: 1}}}\n",
      "s.yaml:2:41: gate: metric: vaule is not a metric (did you mean value?)\n"},
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value}}}\n",
-     "s.yaml:2:32: gate: min or max: one of them has to be given\n"},
+     "s.yaml:2:32: gate: min, max or top: one of them has to be given\n"},
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, min: 2, max: 1}}}\n",
      "s.yaml:2:32: gate: min, 2, is above max, 1: nothing can pass\n"},
     {"sweep: x\nstages: {a: {kind: mock, gate: {metric: value, max: 1, on_miss: stop}}}\n",
