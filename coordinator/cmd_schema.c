@@ -303,6 +303,7 @@ static void top(struct jsonw *w)
     raw(w, "include", "{\"type\": [\"string\", \"object\", \"array\"], \"items\": {\"type\": [\"string\", \"object\"],"
            " \"properties\": {\"file\": {\"type\": \"string\"}, \"as\": {\"type\": \"string\"}},"
            " \"required\": [\"file\", \"as\"], \"additionalProperties\": false}}");
+    raw(w, "controls", "{\"type\": \"string\"}");
     raw(w, "recorded", "{\"type\": [\"string\", \"array\"]}");
     raw(w, "checks", "{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/check\"}}");
     raw(w, "exports", "{\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/export\"}}");

@@ -138,6 +138,8 @@ static enum err_code fill_computed(const struct computed *c, struct query *q, co
     if (ask->where || ask->columns || ask->order || ask->limit)
         return err_set(e, ERR_USAGE, "%s: is no view: --where, --columns, --order, --limit do not apply", c->name);
     rc = c->make(&t, q, ask->sweep, e);
+    if (!rc && ask->sweep && format_of(f) == TABLE_TEXT)
+        rc = stability_unsound(q, ask->sweep, out, e);
     if (rc || format_of(f) != TABLE_TEXT || f->all) {
         if (!rc)
             table_print(&t, format_of(f), false, out);
@@ -177,6 +179,10 @@ static enum err_code fill(const char *results, const struct tables_ask *ask, con
         rc = tables_get(q, ask, &t, e);
         if (!rc && format != TABLE_CSV && format != TABLE_JSON && !f->all && !ask->columns)
             tables_trim(&t);
+        if (!rc && ask->sweep && (format == TABLE_TEXT || format == TABLE_MD))
+            rc = stability_unsound(q, ask->sweep, out, e);
+        if (!rc && out->len && format == TABLE_MD)
+            buf_char(out, '\n');
         if (!rc)
             table_print(&t, format, format == TABLE_TEXT && cmd_use_colour(stdout), out);
     }

@@ -159,7 +159,7 @@ enum err_code hypo_controls(struct hypo_groups *g, const struct hypo_data *d, st
     if (add(g, d->n_conds, "", 0, &all, e))
         return e->code;
     for (size_t i = 0; i < d->n_conds; i++)
-        if (is_topk(&d->cond[i]) && isfinite(d->cond[i].surrogate))
+        if (d->cond[i].random > 0 && strcmp(d->cond[i].arch, "linear") != 0 && isfinite(d->cond[i].surrogate))
             all->member[all->n++] = i;
     if (all->n == 0)
         drop_last(g);

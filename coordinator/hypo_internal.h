@@ -24,7 +24,7 @@ MUST_CHECK enum err_code hypo_lines(struct hypo_groups *g, const struct hypo_dat
 MUST_CHECK enum err_code hypo_rivals(struct hypo_groups *g, const struct hypo_data *d, struct err *e);
 /* H5: the TopK conditions of each task at the widths and k that all tasks have. */
 MUST_CHECK enum err_code hypo_tasks(struct hypo_groups *g, const struct hypo_data *d, struct err *e);
-/* H4: the conditions with a surrogate beside them: one group, or none. */
+/* H4: the conditions of any architecture but linear with a surrogate beside them: one group, or none. */
 MUST_CHECK enum err_code hypo_controls(struct hypo_groups *g, const struct hypo_data *d, struct err *e);
 void hypo_groups_free(struct hypo_groups *g);
 /* Different labels, in the order of the groups; `at` of them is returned, NULL past the last. */
@@ -44,7 +44,7 @@ double hypo_stat_rank(const struct hypo_draw *d, const char *label);      /* H1 
 double hypo_stat_trade(const struct hypo_draw *d, const char *label);     /* H2 */
 double hypo_stat_gain(const struct hypo_draw *d, const char *label);      /* H3: of one arch */
 double hypo_stat_ratio(const struct hypo_draw *d, const char *label);     /* H4, H5: of one label or all */
-double hypo_stat_surrogate(const struct hypo_draw *d, const char *label); /* H4 */
+double hypo_stat_surrogate(const struct hypo_draw *d, const char *label); /* H4: of one job, or all */
 double hypo_stat_causal(const struct hypo_draw *d, const char *label);    /* H4 */
 
 double hypo_spearman(const double *x, const double *y, size_t n); /* NaN: n < 3, or no spread */

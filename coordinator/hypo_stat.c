@@ -147,11 +147,12 @@ double hypo_stat_surrogate(const struct hypo_draw *d, const char *label)
 {
     double sum = 0, n = 0;
 
-    (void)label;
     for (size_t i = 0; i < d->groups->n; i++)
         for (size_t j = 0; j < d->groups->v[i].n; j++) {
             size_t c = d->groups->v[i].member[j];
 
+            if (*label && strcmp(d->data->cond[c].job, label) != 0)
+                continue;
             sum += d->pwmcc[c] - d->data->cond[c].surrogate;
             n++;
         }

@@ -28,6 +28,7 @@ static const struct report_col figures[] = {
     {.column = "dead_pct_mean", .title = "dead %"},
     {.column = "erank", .title = "eff. rank"},
     {.column = "gt_mcc", .title = "GT-MCC"},
+    {.column = "hungarian_mean", .title = "PW-MCC"},
     {.column = "leak", .title = "leak"},
 };
 
@@ -57,7 +58,7 @@ static void put_text(struct buf *out, const char *before, const struct buf *text
 
 static enum err_code put_stage(struct report *r, const char *stage, bool is_named, struct err *e)
 {
-    struct buf constants = {0}, leaks = {0}, sentence = {0};
+    struct buf constants = {0}, leaks = {0}, sentence = {0}, lacking = {0};
     struct table t = {0};
     enum err_code rc = stability_load(r->q, r->sweep, stage, &t, e);
 
@@ -74,12 +75,16 @@ static enum err_code put_stage(struct report *r, const char *stage, bool is_name
         put_text(r->out, "<p class=\"dim\">Throughout: ", &constants);
         put_text(r->out, "<p class=\"warn\">", &leaks);
         put_text(r->out, "<p>", &sentence);
+        stability_mark_controls(&t);
         put_table(r, &t, stage);
+        rc = stability_controls(r->q, r->sweep, stage, &lacking, e);
+        put_text(r->out, "<p class=\"dim\">Controls without a value: ", &lacking);
         figs_of_stage(r, &t, stage);
     }
     buf_free(&constants);
     buf_free(&leaks);
     buf_free(&sentence);
+    buf_free(&lacking);
     table_free(&t);
     return rc;
 }
@@ -89,6 +94,11 @@ static enum err_code write_stability(struct report *r, struct err *e)
     struct table names = {0};
     enum err_code rc = stability_stages(r->q, r->sweep, &names, e);
 
+    struct buf unsound = {0};
+    if (!rc && names.n_rows)
+        rc = stability_unsound(r->q, r->sweep, &unsound, e);
+    put_text(r->out, "<p class=\"warn\">", &unsound);
+    buf_free(&unsound);
     r->figures_kept = r->figures_left > 2 * FIGURES_KEPT ? FIGURES_KEPT : 0;
     for (size_t i = 0; i < names.n_rows && !rc; i++)
         rc = put_stage(r, table_cell(&names, i, 0)->text, names.n_rows > 1, e);

@@ -17,11 +17,11 @@ enum { FILES_MAX = 64 };
 
 static const char *const top_keys[] = {"sweep",    "title",    "phase",  "hypothesis",
                                        "expected", "defaults", "params", "profiles",
-                                       "include",  "exports",  "checks", "recorded",
+                                       "include",  "exports",  "checks", "recorded", "controls",
                                        "stages",   NULL};
 static const char *const kept_keys[] = {"sweep",      "title",    "phase",
                                         "hypothesis", "expected", "exports",
-                                        "recorded"};
+                                        "recorded", "controls"};
 
 struct loader {
     struct spec *s;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coordinator/condition.h"
+#include "coordinator/point.h"
 
 enum { NAMED_MAX = 3 };
 #define LEAK_LIMIT 0.1 /* as the definition of `leak` says */
@@ -39,11 +40,87 @@ static const struct figure {
 } figures[] = {
     {"n_seeds", "n_seeds", 0},     {"pwmcc_mean", "pwmcc_mean", 0}, {"pwmcc_std", "std", 2},
     {"ci_low", "ci_low", 0},       {"ci_high", "ci_high", 0},       {"random_mean", "random_mean", 0},
-    {"surrogate_mean", "gaussian", 4}, {"untrained_mean", "untrained", 4}, {"shuffled_mean", "shuffled", 4},
+    {"random_expected", "expected", 4}, {"surrogate_mean", "gaussian", 4}, {"untrained_mean", "untrained", 4},
+    {"shuffled_mean", "shuffled", 4},
     {"ratio", "ratio", 0},         {"ratio_ci", "ratio_ci", 0},     {"p_value", "p", 2},
     {"ev_mean", "EV", 0},          {"l0_mean", "L0", 0},            {"dead_pct_mean", "dead_%", 3},
-    {"erank", "erank", 3},         {"gt_mcc", "gt_mcc", 0},
+    {"erank", "erank", 3},         {"gt_mcc", "gt_mcc", 0},         {"hungarian_mean", "pw_mcc", 4},
 };
+
+/* Controls: they have a column in every table, and where there is no value a reason below it. */
+static const struct {
+    const char *column, *title;
+} controls[] = {{"random_mean", "random"}, {"random_expected", "expected"}, {"surrogate_mean", "gaussian"},
+                {"untrained_mean", "untrained"}, {"shuffled_mean", "shuffled"}};
+
+static bool is_control(const char *column)
+{
+    for (size_t i = 0; i < ARRAY_LEN(controls); i++)
+        if (strcmp(controls[i].column, column) == 0)
+            return true;
+    return false;
+}
+
+void stability_mark_controls(struct table *t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(controls); i++) {
+        int col = table_col(t, controls[i].column);
+
+        for (size_t r = 0; col >= 0 && r < t->n_rows; r++) {
+            struct cell *c = &t->cells[r * t->n_cols + (size_t)col];
+
+            if (c->type == CELL_NULL)
+                cell_set_text(c, "-");
+        }
+    }
+}
+
+/* What the sweep itself says about its controls, in its file. */
+static enum err_code put_declared(struct query *q, const char *sweep, struct buf *out, struct err *e)
+{
+    struct pool pool = {0};
+    struct ynode *root, *n;
+    enum err_code rc = point_sweep_text(q, sweep, &pool, &root, e);
+
+    n = rc ? NULL : ytree_get(root, "controls");
+    if (n && n->type == YNODE_SCALAR)
+        buf_fmt(out, "Controls: %s\n", n->text);
+    pool_free(&pool);
+    return rc;
+}
+
+enum err_code stability_controls(struct query *q, const char *sweep, const char *stage, struct buf *out, struct err *e)
+{
+    struct table t = {0};
+    size_t start = out->len;
+    enum err_code rc = query_table(q, &t, e,
+        "SELECT a.name, a.reason, count(*) FROM metric_absent a JOIN job j ON j.id = a.job JOIN sweep_job sj ON sj.job = j.id"
+        " JOIN sweep s ON s.id = sj.sweep AND s.revision = sj.revision JOIN stage t ON t.id = sj.stage"
+        " WHERE s.name = ?1 AND t.name = ?2 GROUP BY a.name, a.reason ORDER BY count(*) DESC, a.name", "tt", sweep, stage);
+
+    for (size_t i = 0; i < ARRAY_LEN(controls) && !rc; i++)
+        for (size_t r = 0; r < t.n_rows; r++)
+            if (strcmp(table_cell(&t, r, 0)->text, controls[i].column) == 0)
+                buf_fmt(out, "%s -: %s (%lld condition%s)\n", controls[i].title, table_cell(&t, r, 1)->text,
+                        (long long)table_cell(&t, r, 2)->i, table_cell(&t, r, 2)->i == 1 ? "" : "s");
+    table_free(&t);
+    return rc || out->len == start ? rc : put_declared(q, sweep, out, e);
+}
+
+enum err_code stability_unsound(struct query *q, const char *sweep, struct buf *out, struct err *e)
+{
+    struct table t = {0};
+    enum err_code rc = query_table(q, &t, e,
+        "SELECT DISTINCT m.run_name, coalesce(g.message, 'its gate was missed') FROM sweep s JOIN sweep_job sj ON sj.sweep = s.id"
+        " AND sj.revision = s.revision JOIN job g ON g.id = sj.job JOIN kind k ON k.id = g.kind JOIN job_input i ON i.job = g.id"
+        " JOIN job m ON m.id = i.input WHERE s.name = ?1 AND k.name = 'lm_gate' AND g.state = 'done' AND g.verdict = 'negative'"
+        " ORDER BY m.run_name", "t", sweep);
+
+    for (size_t r = 0; r < t.n_rows && !rc; r++)
+        buf_fmt(out, "Beware: the base model %s did not pass its gate: %s.\n", table_cell(&t, r, 0)->text, table_cell(&t, r, 1)->text);
+    table_free(&t);
+    return rc;
+}
 
 static void set_ratio_ci(const struct table *t, size_t row, struct cell *cell)
 {
@@ -67,6 +144,8 @@ static void set_figure(const struct table *t, size_t row, const struct figure *f
     } else if (table_f64(t, row, f->column, &v)) {
         snprintf(text, sizeof text, "%.*g", f->digits, v);
         cell_set_f64(cell, f->digits ? strtod(text, NULL) : v);
+    } else if (is_control(f->column)) {
+        cell_set_text(cell, "-");
     }
 }
 
@@ -276,6 +355,8 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
 
     if (!rc)
         rc = stability_stages(q, sweep, &names, e);
+    if (!rc && names.n_rows)
+        rc = stability_unsound(q, sweep, out, e);
     for (size_t i = 0; i < names.n_rows && !rc; i++) {
         struct table t = {0}, shown = {0};
 
@@ -287,6 +368,7 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
             stability_leaks(&t, out);
             build(&t, &shown);
             table_print(&shown, TABLE_TEXT, colour, out);
+            rc = stability_controls(q, sweep, table_cell(&names, i, 0)->text, out, e);
         }
         table_free(&shown);
         table_free(&t);

@@ -19,5 +19,12 @@ MUST_CHECK enum err_code stability_sentences(struct query *q, const char *sweep,
                                              struct err *e);
 /* A line that names a base model that is shown its answers; nothing if none leaks. */
 void stability_leaks(const struct table *t, struct buf *out);
+/* Lines that name base models which missed their gate (kind lm_gate); nothing if none did. */
+MUST_CHECK enum err_code stability_unsound(struct query *q, const char *sweep, struct buf *out, struct err *e);
+/* Lines that say which control a stage's conditions lack and why, and what the sweep says of it; nothing if none. */
+MUST_CHECK enum err_code stability_controls(struct query *q, const char *sweep, const char *stage, struct buf *out,
+                                            struct err *e);
+/* "-" in the columns of the controls where there is no value, so that tables keep them. */
+void stability_mark_controls(struct table *t);
 /* The sentence alone, about rows of one stage with the columns of the view `stability`. */
 void stability_sentence(const struct table *t, struct buf *out);

@@ -37,13 +37,14 @@ struct want {
 static void add(const struct want *w)
 {
     struct hypo_cond *c = &data.cond[data.n_conds];
-    char rows[32], text[3][128];
+    char rows[32], text[3][128], id[32];
 
     snprintf(rows, sizeof rows, "%s;%g", w->task, w->erank);
     snprintf(text[0], sizeof text[0], "%s;%s;%g", rows, w->arch, w->d_sae);
     snprintf(text[1], sizeof text[1], "%s;%s;k%g", rows, w->arch, w->k);
     snprintf(text[2], sizeof text[2], "%s;%g", rows, w->d_sae);
-    *c = (struct hypo_cond){.job = strdup("0123456789abcdef"), .acts = strdup(rows), .task = strdup(w->task),
+    snprintf(id, sizeof id, "%012zx%04zx", (size_t)0x123456789ab, data.n_conds);
+    *c = (struct hypo_cond){.job = strdup(id), .acts = strdup(rows), .task = strdup(w->task),
                             .arch = strdup(w->arch), .but_k = strdup(text[0]), .but_d_sae = strdup(text[1]),
                             .but_arch = strdup(text[2]), .k = w->k, .d_sae = w->d_sae, .erank = w->erank, .ev = w->ev,
                             .l0 = w->l0, .random = 0.25, .surrogate = w->surrogate, .n = SEEDS,
@@ -172,7 +173,19 @@ static void h4_needs_all_three_parts(void **state)
     controlled(0.6, 0.61); /* Gaussian rows do as well */
     add_causal(0.2, 0.05);
     is(HYPO_H4, HYPO_REFUTED);
-    assert_non_null(strstr(results[HYPO_H4].evidence.data, "0 of 1 conditions"));
+    assert_non_null(strstr(results[HYPO_H4].evidence.data, "in 0 of 1 conditions, below them in 1,"));
+    empty(state);
+    for (int i = 0; i < 7; i++)
+        controlled(0.6, 0.4);
+    controlled(0.6, 0.63); /* one of eight, which the mean would hide */
+    add_causal(0.2, 0.05);
+    is(HYPO_H4, HYPO_REFUTED);
+    assert_non_null(strstr(results[HYPO_H4].evidence.data, "in 7 of 8 conditions"));
+    empty(state);
+    controlled(0.6, 0.4);
+    controlled(0.6, 0.599); /* not told apart */
+    add_causal(0.2, 0.05);
+    is(HYPO_H4, HYPO_UNDECIDED);
     empty(state);
     controlled(0.251, 0.2); /* chance */
     add_causal(0.2, 0.05);
