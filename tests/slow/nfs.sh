@@ -27,7 +27,7 @@ same 'file system' "$(stat -f -c %T "$SAEGRID_NFS")" nfs
 sg run "$SPEC" -j 2 >run.log 2>&1 &
 pid=$!
 is_going() { [ "$(sql "SELECT count(*) FROM runs WHERE state = 'done'" 2>/dev/null || echo 0)" -ge "$1" ]; }
-until_true 200 is_going 50
+until_true 900 is_going 50
 [ ! -e "$SAEGRID_RESULTS/manifest.sqlite-wal" ] || fail 'a write-ahead log on NFS'
 [ -e "$SAEGRID_RESULTS/manifest.sqlite-journal" ] || fail 'no rollback journal'
 expect 69 sg run "$SPEC" -j 1
@@ -35,12 +35,12 @@ says 'held by.*pid [0-9]+'
 pass 'a rollback journal; a second coordinator is told who holds the manifest'
 
 kill_all() { pkill -KILL -f 'bin/saegrid|mpirun' || true; }
-until_true 200 is_going 203
+until_true 900 is_going 203
 kill_all
 wait "$pid" || true
 sg run "$SPEC" -j 2 >run.log 2>&1 &
 pid=$!
-sleep 25
+sleep 40
 kill_all
 wait "$pid" || true
 n=$(sql "SELECT count(*) FROM runs WHERE state = 'done'")
