@@ -40,7 +40,7 @@ kill_all
 wait "$pid" || true
 sg run "$SPEC" -j 2 >run.log 2>&1 &
 pid=$!
-sleep 40
+until_true 900 is_going 208
 kill_all
 wait "$pid" || true
 n=$(sql "SELECT count(*) FROM runs WHERE state = 'done'")
