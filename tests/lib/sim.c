@@ -81,7 +81,8 @@ void sim_send(struct sim *s, int rank, bool to_agent, const struct buf *data)
     struct sim_agent *a = &s->agents[rank];
     int64_t *last = to_agent ? &a->arrive_in_us : &a->arrive_out_us;
     int64_t max_us = sim_chance(s, 0.02) ? s->config.term_ms * 300 : 2000;
-    int64_t us = s->now_us + (s->config.is_calm ? 20 : sim_between(s, 20, max_us));
+    int64_t from_us = to_agent && s->disk_until_us > s->now_us ? s->disk_until_us : s->now_us;
+    int64_t us = from_us + (s->config.is_calm ? 20 : sim_between(s, 20, max_us));
 
     us += us & 1;
     if (us < *last)
@@ -222,7 +223,10 @@ static void handle(struct sim *s, struct sim_event e)
         sim_server_rise(s);
     else if (e.what == SIM_DISASTER)
         disaster(s);
-    else if ((e.what == SIM_STEP || e.what == SIM_TICK) && is_ours && s->is_up)
+    else if ((e.what == SIM_STEP || e.what == SIM_TICK) && is_ours && s->now_us < s->disk_until_us) {
+        e.us = s->disk_until_us;
+        push(s, e);
+    } else if ((e.what == SIM_STEP || e.what == SIM_TICK) && is_ours && s->is_up)
         sim_server_step(s, e.what == SIM_TICK);
 }
 

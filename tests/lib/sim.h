@@ -67,7 +67,7 @@ struct sim_event {
 
 struct sim_counts {
     long grants, deaths, hangs, stale, restarts, crashes_before, crashes_after, lost, retries,
-        drains, cancels, messages, batches, quarantines, holds, pauses, priorities, requeues, bad_ends;
+        drains, cancels, messages, batches, quarantines, holds, pauses, priorities, requeues, bad_ends, slow_commits;
     double busy_s; /* of jobs that ended */
     int64_t wait_us, wait_max_us; /* of messages, from their arrival to the commit that answers them */
     long heard, turn_max;         /* of those messages; and those that one commit answered at most */
@@ -98,6 +98,7 @@ struct sim {
     size_t n_heap, cap_heap;
     uint64_t seq;
     int64_t now_us;
+    int64_t disk_until_us; /* a commit is under way until then: nothing is read, replies leave after it */
     int n_disasters_left;
     struct sim_event *inbox; /* for the next step of the coordinator */
     size_t n_inbox, cap_inbox;

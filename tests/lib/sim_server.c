@@ -1,5 +1,5 @@
-/* sim_server.c - the coordinator of sim.h: one batch a step, committed, then sent; and its deaths
- * before the commit, after it, and in the middle of sending. */
+/* sim_server.c - the coordinator of sim.h: one batch a step, committed, then sent; its deaths before the
+ * commit, after it, and in the middle of sending; and a disk that takes up to two terms for a commit. */
 #include "tests/lib/sim.h"
 
 #include "tests/lib/check.h"
@@ -34,6 +34,10 @@ static void commit(struct sim *s)
 {
     sim_apply(s, s->out.events, s->out.n_events);
     s->n.batches++;
+    if (!s->config.is_calm && s->config.n_disasters && s->out.n_events && sim_chance(s, 0.02)) {
+        s->disk_until_us = s->now_us + sim_between(s, s->config.term_ms * 100, s->config.term_ms * 2000);
+        s->n.slow_commits++;
+    }
 }
 
 void sim_server_rise(struct sim *s)
@@ -42,6 +46,7 @@ void sim_server_rise(struct sim *s)
     s->is_up = s->is_starting = true;
     s->core.is_paused = s->is_paused;
     s->held = 0;
+    s->disk_until_us = 0;
     s->is_draining = s->is_step_due = false;
     sim_at(s, s->now_us + sim_between(s, 0, 50000), SIM_TICK, 0, 0); /* messages come before */
 }

@@ -34,6 +34,7 @@ static void add_counts(struct sim_counts *sum, const struct sim_counts *n)
     sum->pauses += n->pauses;
     sum->priorities += n->priorities;
     sum->requeues += n->requeues;
+    sum->slow_commits += n->slow_commits;
 }
 
 static void run_seed(uint64_t seed, struct sim_counts *sum)
@@ -63,11 +64,11 @@ static void print_counts(long first, long n_seeds, const struct sim_counts *n)
     printf("seeds %ld..%ld: %ld grants, %ld deaths of agents, %ld hangs, %ld agents given up, "
            "%ld coordinator restarts (%ld before a commit, %ld after), %ld drains, %ld cancels, "
            "%ld hosts held, %ld pauses, %ld priorities, %ld put back, "
-           "%ld retries, %ld quarantined, %ld stale results, %ld messages, %ld batches\n",
+           "%ld retries, %ld quarantined, %ld stale results, %ld messages, %ld batches, %ld of them on a slow disk\n",
            first, first + n_seeds - 1, n->grants, n->deaths, n->hangs, n->lost, n->restarts,
            n->crashes_before, n->crashes_after, n->drains, n->cancels, n->holds, n->pauses,
            n->priorities, n->requeues, n->retries, n->quarantines,
-           n->stale, n->messages, n->batches);
+           n->stale, n->messages, n->batches, n->slow_commits);
 }
 
 static void test_every_job_ends_as_its_script_says_whatever_dies(void **state)
@@ -85,6 +86,7 @@ static void test_every_job_ends_as_its_script_says_whatever_dies(void **state)
     assert_true(sum.deaths + sum.hangs + sum.restarts >= 1000);
     assert_true(sum.stale > 0 && sum.crashes_before > 0 && sum.crashes_after > 0);
     assert_true(sum.lost > 0 && sum.drains > 0 && sum.cancels > 0 && sum.quarantines > 0);
+    assert_true(sum.slow_commits > 100);
     assert_true(sum.pauses > 0 && sum.priorities > 0 && sum.requeues > 0);
 }
 
