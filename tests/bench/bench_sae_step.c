@@ -1,19 +1,22 @@
 /* bench_sae_step.c - one training step of an architecture against an sgemm of the encoder's shape.
  *
- *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row [repeats [arch [float|BIAS]]]]
+ *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row [repeats [arch [float|BIAS [wall]]]]]
  *
  * Warm-up, then medians of 9 repeats or as many as asked for, at most 99; step and product alternate
- * in one process, so shares travel between machines.  of_blas: share that OpenBLAS's sgemm would take
- * of the step; of_best: that the faster of it and our own float product (panel.c) would, since
- * OpenBLAS may have picked slow kernels (OPENBLAS_CORETYPE).  float: without candidates in bfloat16;
- * BIAS: the encoder's bias at the start, below 0 for features that are seldom active.
+ * in one process, so shares travel between machines.  Times are processor time of the one thread, so
+ * what else runs on the machine counts by its use of caches only.  of_blas: share that OpenBLAS's sgemm
+ * would take of the step, the median over repeats; of_best: that the faster of it and our own float
+ * product (panel.c) would, since OpenBLAS may have picked slow kernels (OPENBLAS_CORETYPE); blas_low
+ * and blas_hi: a tenth of the repeats is below and above.  blas_gf, own_gf: GFLOP/s of the two.
+ * float: without candidates in bfloat16; BIAS: the encoder's bias at the start, below 0 for features
+ * that are seldom active; wall: the clock on the wall, to set beside another program's.
  * mem_mib and rss_mib: what was planned, and what the process holds of anonymous memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "common/clock.h"
 #include "common/rng.h"
 #include "common/stats.h"
 #include "worker/num/blas.h"
@@ -34,9 +37,14 @@ struct timing {
     double rss_mib, l0;
 };
 
+static clockid_t which_clock = CLOCK_THREAD_CPUTIME_ID;
+
 static double seconds(void)
 {
-    return (double)clock_system.mono_us(&clock_system) / 1e6;
+    struct timespec now;
+
+    clock_gettime(which_clock, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 static void die(const struct err *e)
@@ -166,18 +174,33 @@ static void load_blas(void)
     mm_nt(&out, &one, &one, 1, 1, 1, 1, 0);
 }
 
+/* Shares of the step that a product takes, repeat by repeat, sorted. */
+static void shares(double *out, const struct timing *t, const double *product)
+{
+    for (size_t i = 0; i < t->n; i++)
+        out[i] = product[i] / t->step[i];
+    stats_sort(out, t->n);
+}
+
 static void report(const struct shape *s, const char *arch, struct timing *t)
 {
+    double of_blas[REPEATS_MAX], of_own[REPEATS_MAX];
+
+    shares(of_blas, t, t->blas);
+    shares(of_own, t, t->own);
     stats_sort(t->step, t->n);
     stats_sort(t->blas, t->n);
     stats_sort(t->own, t->n);
     double now = t->step[t->n / 2], blas = t->blas[t->n / 2], own = t->own[t->n / 2];
-    double best = own < blas ? own : blas;
+    bool is_own = own < blas;
 
-    printf("%5zu %5zu %3zu %5zu %-10s %6.1f %10.4f %10.4f %10.4f %11.0f %8.1f %7.1f%% %7.1f%% %8.1f %8.1f\n",
+    printf("%5zu %5zu %3zu %5zu %-10s %6.1f %10.4f %10.4f %10.4f %11.0f %8.1f %8.1f %7.1f%% %7.1f%% %7.1f%% "
+           "%7.1f%% %8.1f %8.1f\n",
            s->d, s->f, s->k, s->n, arch, t->l0, 1e3 * now, 1e3 * stats_quantile(t->step, t->n, .1),
            1e3 * stats_quantile(t->step, t->n, .9), (double)s->n / now,
-           2e-9 * (double)(s->n * s->d * s->f) / best, 100 * blas / now, 100 * best / now,
+           2e-9 * (double)(s->n * s->d * s->f) / blas, 2e-9 * (double)(s->n * s->d * s->f) / own,
+           100 * of_blas[t->n / 2], 100 * stats_quantile(of_blas, t->n, .1),
+           100 * stats_quantile(of_blas, t->n, .9), 100 * (is_own ? of_own : of_blas)[t->n / 2],
            (double)t->plan / (1 << 20), t->rss_mib);
 }
 
@@ -186,12 +209,14 @@ int main(int argc, char **argv)
     const char *arch = argc > 3 ? argv[3] : "topk", *how = argc > 4 ? argv[4] : "0";
     int only = argc > 1 ? atoi(argv[1]) : -1, asked = argc > 2 ? atoi(argv[2]) : REPEATS;
 
+    if (argc > 5 && !strcmp(argv[5], "wall"))
+        which_clock = CLOCK_MONOTONIC;
     load_blas();
     printf("isa %s, bfloat16 %s, blas %s, one thread\n", isa_name(isa_in_use()),
            bf16_is_there() && strcmp(how, "float") ? "yes" : "no", blas_core());
-    printf("%5s %5s %3s %5s %-10s %6s %10s %10s %10s %11s %8s %8s %8s %8s %8s\n", "d", "f", "k", "batch",
-           "arch", "l0", "median_ms", "p10_ms", "p90_ms", "samples/s", "GFLOP/s", "of_blas", "of_best",
-           "mem_mib", "rss_mib");
+    printf("%5s %5s %3s %5s %-10s %6s %10s %10s %10s %11s %8s %8s %8s %8s %8s %8s %8s %8s\n", "d", "f", "k",
+           "batch", "arch", "l0", "median_ms", "p10_ms", "p90_ms", "samples/s", "blas_gf", "own_gf",
+           "of_blas", "blas_low", "blas_hi", "of_best", "mem_mib", "rss_mib");
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         struct timing t = {.n = asked < 1 ? 1 : asked > REPEATS_MAX ? REPEATS_MAX : (size_t)asked};
 

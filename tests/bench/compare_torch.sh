@@ -22,11 +22,11 @@ median() { sort -g "$1" | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)] }
 ours() {
     local pids=()
     for ((i = 0; i < threads; i++)); do
-        "$build/bin/bench_sae_step" "$1" 1 "$arch" "$bias" >"$tmp/ours.$i" &
+        "$build/bin/bench_sae_step" "$1" 1 "$arch" "$bias" wall >"$tmp/ours.$i" &
         pids+=($!)
     done
     wait "${pids[@]}"
-    awk '$1 ~ /^[0-9]+$/ { n += $10; blas += $12; best += $13; l0 += $6; m++ }
+    awk '$1 ~ /^[0-9]+$/ { n += $10; blas += $13; best += $16; l0 += $6; m++ }
          END { print n, blas / m, best / m, l0 / m }' "$tmp"/ours.[0-9]
 }
 

@@ -133,23 +133,35 @@ AVX512 static void lower_maxima(float *m, const struct shortlist *s, const float
     }
 }
 
+/* Lanes of entries from the i-th on whose upper bound is at least t. */
+AVX512_INLINE __mmask16 hits(const struct shortlist *s, const float *z, __m512 eps, __m512 t, size_t i,
+                             __mmask16 in)
+{
+    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->up + i));
+
+    v = _mm512_fmadd_ps(eps, _mm512_maskz_loadu_ps(in, s->reach + i), v);
+    return _mm512_mask_cmp_ps_mask(in, v, t, _CMP_GE_OQ);
+}
+
 /* Entries whose upper bound is at least t; the list has TOPK_SLACK entries to spare. */
 AVX512 static size_t list(const struct shortlist *s, const float *z, float eps, float t)
 {
     const __m512 e = _mm512_set1_ps(eps), bound = _mm512_set1_ps(t);
     __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    size_t n = 0;
+    size_t n = 0, i = 0;
 
-    for (size_t i = 0; i < s->f; i += LANES) {
-        __mmask16 in = lanes(s->f - i);
-        __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->up + i));
-
-        v = _mm512_fmadd_ps(e, _mm512_maskz_loadu_ps(in, s->reach + i), v);
-        __mmask16 hit = _mm512_mask_cmp_ps_mask(in, v, bound, _CMP_GE_OQ);
+    for (; i + LANES <= s->f; i += LANES) {
+        __mmask16 hit = hits(s, z, e, bound, i, 0xffff);
 
         _mm512_storeu_si512(s->cand + n, _mm512_maskz_compress_epi32(hit, at));
         n += (size_t)__builtin_popcount(hit);
         at = _mm512_add_epi32(at, _mm512_set1_epi32(LANES));
+    }
+    if (i < s->f) {
+        __mmask16 hit = hits(s, z, e, bound, i, lanes(s->f - i));
+
+        _mm512_storeu_si512(s->cand + n, _mm512_maskz_compress_epi32(hit, at));
+        n += (size_t)__builtin_popcount(hit);
     }
     return n;
 }

@@ -109,6 +109,15 @@ AVX512 static void sum_avx512(float *out, const float *base, const float *restri
     }
 }
 
+/* Sums of four vectors in quarters: lane 4 q + j holds the q-th of the j-th. */
+AVX512_INLINE __m512 quarters_of_4(const __m512 a[4])
+{
+    __m512 lo = _mm512_add_ps(_mm512_unpacklo_ps(a[0], a[1]), _mm512_unpackhi_ps(a[0], a[1]));
+    __m512 hi = _mm512_add_ps(_mm512_unpacklo_ps(a[2], a[3]), _mm512_unpackhi_ps(a[2], a[3]));
+
+    return _mm512_add_ps(_mm512_shuffle_ps(lo, hi, 0x44), _mm512_shuffle_ps(lo, hi, 0xee));
+}
+
 /* Dot products of four rows: lane 4 q + j holds the q-th quarter of row j's sum. */
 AVX512_INLINE __m512 dots_of_4(const float *restrict x, const float *restrict dir, const uint32_t at[4],
                                size_t d)
@@ -157,10 +166,7 @@ AVX512_INLINE __m512 dots_of_4(const float *restrict x, const float *restrict di
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; j++)
         acc[j] = _mm512_add_ps(acc[j], odd[j]);
-    acc[0] = _mm512_add_ps(_mm512_unpacklo_ps(acc[0], acc[1]), _mm512_unpackhi_ps(acc[0], acc[1]));
-    acc[2] = _mm512_add_ps(_mm512_unpacklo_ps(acc[2], acc[3]), _mm512_unpackhi_ps(acc[2], acc[3]));
-    return _mm512_add_ps(_mm512_shuffle_ps(acc[0], acc[2], 0x44),
-                         _mm512_shuffle_ps(acc[0], acc[2], 0xee));
+    return quarters_of_4(acc);
 }
 
 /* Quarters of two times four rows: halves. */
@@ -196,6 +202,81 @@ AVX512 static void dots_avx512(float *restrict dot, const float *restrict x,
                                             _mm512_shuffle_f32x4(lo, hi, 0xdd)));
     }
 }
+
+enum { NARROW = 8 * LANES }; /* columns whose sums all stay in registers */
+
+/* dot[0..4) from quarters of four rows. */
+AVX512_INLINE __m512 whole_of_4(__m512 quarters)
+{
+    __m512 half = halves(quarters, quarters); /* quarters 0 + 2 and 1 + 3, twice */
+
+    return _mm512_add_ps(half, _mm512_shuffle_f32x4(half, half, 0xb1));
+}
+
+/* Rows r[0..4) of g: dot products with dir, and a_j g_j added to ddir.  n < 4 of them exist. */
+AVX512_INLINE __m512 dots_and_sums(__m512 ddir[8], const __m512 dir[8], const float *restrict g,
+                                   const uint32_t *restrict r, const float *restrict a, size_t n)
+{
+    __m512 sum[4];
+
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        const float *row = g + (size_t)r[j < n ? j : 0] * NARROW;
+        __m512 even = _mm512_setzero_ps(), odd = even, by = _mm512_set1_ps(a[j < n ? j : 0]);
+
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++) {
+            __m512 x = _mm512_loadu_ps(row + i * LANES);
+
+            if (i % 2)
+                odd = _mm512_fmadd_ps(dir[i], x, odd);
+            else
+                even = _mm512_fmadd_ps(dir[i], x, even);
+            if (j < n)
+                ddir[i] = _mm512_fmadd_ps(by, x, ddir[i]);
+        }
+        sum[j] = _mm512_add_ps(even, odd);
+    }
+    return whole_of_4(quarters_of_4(sum));
+}
+
+/* sparse_grad() of NARROW columns: a row of g is read once, and the same operations in the same
+ * order. */
+AVX512 static float grad_narrow(float *restrict ddir, float *restrict dw, const struct sparse_feature *s,
+                                const float *restrict dir, const float *restrict g,
+                                const float *restrict u)
+{
+    __m512 d[8], dd[8], sum_w[8];
+    float dz[4], sum = 0;
+
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        d[i] = _mm512_loadu_ps(dir + i * LANES);
+        dd[i] = sum_w[i] = _mm512_setzero_ps();
+    }
+    for (size_t at = 0; at < s->n; at += 4) {
+        size_t n = s->n - at;
+        __m512 four = n >= 4 ? dots_and_sums(dd, d, g, s->row + at, s->a + at, 4)
+                             : dots_and_sums(dd, d, g, s->row + at, s->a + at, n);
+
+        _mm_storeu_ps(dz, _mm512_castps512_ps128(four));
+        for (size_t j = 0; j < 4 && j < n; j++) {
+            const float *row = u + (size_t)s->row[at + j] * NARROW;
+            __m512 by = _mm512_set1_ps(dz[j]);
+
+#pragma GCC unroll 8
+            for (size_t i = 0; i < 8; i++)
+                sum_w[i] = _mm512_fmadd_ps(by, _mm512_loadu_ps(row + i * LANES), sum_w[i]);
+            sum += dz[j];
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++) {
+        _mm512_storeu_ps(ddir + i * LANES, dd[i]);
+        _mm512_storeu_ps(dw + i * LANES, sum_w[i]);
+    }
+    return sum;
+}
 #endif
 
 void sparse_decode(real *out, const real *base, const real *restrict dir,
@@ -227,6 +308,10 @@ real sparse_grad(real *restrict ddir, real *restrict dw, const struct sparse_fea
 {
     real dz[FEW], sum = 0;
 
+#if HAS_AVX512
+    if (d == NARROW && __builtin_cpu_supports("avx512f"))
+        return grad_narrow(ddir, dw, s, dir, g, u);
+#endif
     if (s->n == 0) {
         memset(ddir, 0, d * sizeof *ddir);
         memset(dw, 0, d * sizeof *dw);

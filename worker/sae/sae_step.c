@@ -9,12 +9,13 @@
 
 #include "worker/num/blas.h"
 #include "worker/num/isa.h"
+#include "worker/num/rows.h"
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
 #include "worker/sae/parts.h"
 
 enum { DL_FIRST_STEP = 1000 }; /* of the threshold of dictionary_learning */
-enum { CHUNK_BYTES = 256 << 10 }; /* gradients that are fresh in cache when they are used */
+enum { CHUNK_BYTES = 32 << 10 }; /* gradients that are fresh in cache when they are used */
 
 /* out = x_hat - x; returns sum of squares */
 ISA_CLONES static double residual(real *restrict out, const real *restrict xhat,
@@ -177,18 +178,6 @@ ISA_CLONES static void subtract_scaled(double *restrict y, const real *restrict 
         y[i] -= a * (double)x[i];
 }
 
-/* Removes the part of a gradient that is parallel to the direction. */
-static void project(struct sae *s, size_t f)
-{
-    size_t o = sae_out(&s->cfg);
-    const real *dir = s->p[SAE_DECODER].data + f * o;
-    real *grad = s->p[SAE_DECODER].grad + f * o;
-    real along = vec_dot(grad, dir, o), sq = vec_dot(dir, dir, o);
-
-    if (along != 0 && sq > 0)
-        vec_axpy(grad, dir, -along / sq, o);
-}
-
 static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
 {
     const struct sae_arch *arch = s->cfg.arch;
@@ -212,9 +201,9 @@ static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size
             aligned_grad(s, f);
         if (arch->is_one_matrix)
             one_matrix_grad(s, f);
-        if (s->cfg.norm == SAE_NORM_PROJECT)
-            project(s, f);
     }
+    if (s->cfg.norm == SAE_NORM_PROJECT)
+        rows_project(s->p[SAE_DECODER].grad + f0 * o, s->p[SAE_DECODER].data + f0 * o, f1 - f0, o);
 }
 
 static void backward_end(struct sae *s, struct sae_work *w)
@@ -242,9 +231,9 @@ static void update_features(struct sae *s, size_t f0, size_t f1, const struct ad
             adam_range(&s->p[i], f0, f1 - f0, c);
     if (!s->cfg.arch->is_one_matrix)
         adam_range(&s->p[SAE_DECODER], f0 * o, (f1 - f0) * o, c);
+    if (s->cfg.norm == SAE_NORM_RENORM || s->cfg.norm == SAE_NORM_PROJECT)
+        rows_normalise(s->p[SAE_DECODER].data + f0 * o, f1 - f0, o);
     for (size_t f = f0; f < f1; f++) {
-        if (s->cfg.norm == SAE_NORM_RENORM || s->cfg.norm == SAE_NORM_PROJECT)
-            vec_normalise(s->p[SAE_DECODER].data + f * o, o);
         if (s->cfg.is_aligned)
             aligned_project(s, f);
         if (s->cfg.arch->is_one_matrix)

@@ -111,12 +111,46 @@ static void sums_and_dots_of_listed_rows_equal_plain_loops(void **state)
         }
 }
 
+/* The gradient kernel adds what its parts would, in their order. */
+static void gradients_of_a_feature_equal_their_parts(void **state)
+{
+    enum { K = 64 }; /* sparse_grad() takes so many rows at a time */
+    static const size_t ds[] = {128, 40, 256};
+    struct rng r = rng_stream(SEED, "grad");
+    uint32_t row[K];
+    real a[K], dz[K], ddir[D], dw[D], want_dir[D], want_w[D];
+
+    (void)state;
+    fill(&r, w, F * D);
+    fill(&r, u, N * D);
+    fill(&r, a, K);
+    for (size_t s = 0; s < ARRAY_LEN(ds); s++)
+        for (size_t k = 1; k <= K; k++) {
+            size_t d = ds[s], rows = N * D / d < F ? N * D / d : F;
+
+            for (size_t j = 0; j < k; j++)
+                row[j] = (uint32_t)rng_below(&r, rows);
+            struct sparse_feature list = {row, a, k};
+            real sum = 0, got = sparse_grad(ddir, dw, &list, w, u, w, d);
+
+            sparse_dots(dz, w, u, row, k, d);
+            sparse_decode(want_dir, NULL, u, row, a, k, d);
+            sparse_decode(want_w, NULL, w, row, dz, k, d);
+            for (size_t j = 0; j < k; j++)
+                sum += dz[j];
+            if (got != sum || memcmp(ddir, want_dir, d * sizeof *ddir) ||
+                memcmp(dw, want_w, d * sizeof *dw))
+                fail_msg("d %zu k %zu: the gradient differs from its parts", d, k);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(product_equals_plain_loops_for_odd_shapes),
         cmocka_unit_test(product_does_not_depend_on_tiles),
         cmocka_unit_test(sums_and_dots_of_listed_rows_equal_plain_loops),
+        cmocka_unit_test(gradients_of_a_feature_equal_their_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
