@@ -15,8 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 
+#include "common/clock.h"
 #include "common/rng.h"
 #include "common/stats.h"
 #include "worker/num/blas.h"
@@ -37,14 +38,17 @@ struct timing {
     double rss_mib, l0;
 };
 
-static clockid_t which_clock = CLOCK_THREAD_CPUTIME_ID;
+static bool is_wall;
 
 static double seconds(void)
 {
-    struct timespec now;
+    struct rusage used;
 
-    clock_gettime(which_clock, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    if (is_wall)
+        return (double)clock_system.mono_us(&clock_system) / 1e6;
+    getrusage(RUSAGE_SELF, &used); /* the one thread */
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static void die(const struct err *e)
@@ -209,8 +213,7 @@ int main(int argc, char **argv)
     const char *arch = argc > 3 ? argv[3] : "topk", *how = argc > 4 ? argv[4] : "0";
     int only = argc > 1 ? atoi(argv[1]) : -1, asked = argc > 2 ? atoi(argv[2]) : REPEATS;
 
-    if (argc > 5 && !strcmp(argv[5], "wall"))
-        which_clock = CLOCK_MONOTONIC;
+    is_wall = argc > 5 && !strcmp(argv[5], "wall");
     load_blas();
     printf("isa %s, bfloat16 %s, blas %s, one thread\n", isa_name(isa_in_use()),
            bf16_is_there() && strcmp(how, "float") ? "yes" : "no", blas_core());
