@@ -40,8 +40,14 @@ static const char notes_sql[] =
     " AND v.type = 'host_held' AND v.not_before_ms > ?2"
     " AND v.wall_ms >= (SELECT max(started_ms) FROM session WHERE ended_ms IS NULL)";
 
+/* Core-hours by kind, every attempt counted. */
+static const char time_sql[] =
+    "SELECT k.name AS kind, sum(a.wall_s * j.threads) / 3600 AS core_hours FROM job j JOIN kind k ON k.id = j.kind"
+    " JOIN attempt a ON a.job = j.id AND a.wall_s IS NOT NULL WHERE ?1 IS NULL OR j.id IN (SELECT sj.job FROM sweep s"
+    " JOIN sweep_job sj ON sj.sweep = s.id AND sj.revision = s.revision WHERE s.name = ?1) GROUP BY k.name ORDER BY 2 DESC";
+
 struct status {
-    struct table stages, running, failures, notes;
+    struct table stages, running, failures, notes, time;
     int64_t n_jobs, n_done, n_open; /* each job once, however many stages list it */
     struct buf holder;
 };
@@ -81,6 +87,8 @@ static enum err_code collect(const char *results, const char *sweep, struct stat
         rc = query_table(q, &s->running, e, running_sql, "ti", sweep, clock_system.wall_ms(&clock_system));
     if (!rc)
         rc = query_table(q, &s->failures, e, failures_sql, "t", sweep);
+    if (!rc)
+        rc = query_table(q, &s->time, e, time_sql, "t", sweep);
     if (!rc)
         rc = query_i64(q, &s->n_jobs, e, "SELECT count(DISTINCT j.id)" CURRENT, "t", sweep);
     if (!rc)
@@ -127,6 +135,24 @@ static void drop_zero(struct table *t)
     table_select(t, names, n);
 }
 
+/* "0.25 core-hours: sae_train 71 %, lm_train 20 %, ..." */
+static void print_time(const struct table *t, struct buf *out)
+{
+    enum { SHOWN = 4 };
+    double all = 0, v;
+
+    for (size_t r = 0; r < t->n_rows; r++)
+        all += table_f64(t, r, "core_hours", &v) ? v : 0;
+    if (all <= 0)
+        return;
+    table_number(out, all);
+    buf_str(out, " core-hours");
+    for (size_t r = 0; r < t->n_rows && r < SHOWN; r++)
+        if (table_f64(t, r, "core_hours", &v))
+            buf_fmt(out, "%s%s %.0f %%", r ? ", " : ": ", table_cell(t, r, 0)->text, 100 * v / all);
+    buf_str(out, t->n_rows > SHOWN ? ", ... (saegrid table time)\n" : "\n");
+}
+
 static void print_text(struct status *s, struct buf *out)
 {
     bool colour = cmd_use_colour(stdout);
@@ -137,6 +163,7 @@ static void print_text(struct status *s, struct buf *out)
     if (s->holder.len)
         buf_fmt(out, "; a coordinator works on it: %s", s->holder.data);
     buf_char(out, '\n');
+    print_time(&s->time, out);
     for (size_t r = 0; r < s->notes.n_rows; r++)
         buf_fmt(out, "%s\n", table_cell(&s->notes, r, 0)->text);
     if (s->running.n_rows) {
@@ -162,6 +189,8 @@ static void print_json(const struct status *s, struct buf *out)
     table_print(&s->running, TABLE_JSON, false, out);
     buf_str(out, ",\n\"failures\": ");
     table_print(&s->failures, TABLE_JSON, false, out);
+    buf_str(out, ",\n\"core_hours\": ");
+    table_print(&s->time, TABLE_JSON, false, out);
     buf_str(out, ",\n\"notes\": ");
     table_print(&s->notes, TABLE_JSON, false, out);
     buf_str(out, "}\n");
@@ -173,6 +202,7 @@ static void forget(struct status *s)
     table_free(&s->running);
     table_free(&s->failures);
     table_free(&s->notes);
+    table_free(&s->time);
     buf_free(&s->holder);
 }
 

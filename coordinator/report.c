@@ -9,6 +9,7 @@
 
 #include "common/fs.h"
 #include "common/kinds/kind.h"
+#include "coordinator/expect.h"
 #include "coordinator/html.h"
 #include "coordinator/page_files.h"
 #include "coordinator/summary.h"
@@ -179,7 +180,7 @@ static enum err_code put_sweep(struct report *r, const char *sweep, size_t figur
     return rc;
 }
 
-static void put_overview_row(struct report *r, const struct cell *c, const struct buf *counts)
+static void put_overview_row(struct report *r, const struct cell *c, const struct buf *counts, const char *expected)
 {
     buf_str(r->out, "<tr><td><a href=\"#");
     html_id(r->out, c[0].text);
@@ -191,16 +192,18 @@ static void put_overview_row(struct report *r, const struct cell *c, const struc
     html_text(r->out, c[2].text);
     buf_str(r->out, "</td><td>");
     html_text(r->out, counts->data);
-    buf_str(r->out, "</td></tr>\n");
+    buf_fmt(r->out, "</td><td>%s</td></tr>\n", expected);
 }
 
 static enum err_code put_overview(struct report *r, const struct table *sweeps, struct err *e)
 {
-    enum err_code rc = ERR_OK;
+    struct table checks = {0};
+    enum err_code rc = expect_table(&checks, r->q, NULL, e);
 
     buf_str(r->out, "<section id=\"overview\"><h2>All sweeps</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\""
                     " aria-label=\"All sweeps\"><table class=\"sortable\"><thead><tr><th scope=\"col\">sweep</th>"
-                    "<th scope=\"col\">title</th><th scope=\"col\">phase</th><th scope=\"col\">jobs</th></tr></thead><tbody>\n");
+                    "<th scope=\"col\">title</th><th scope=\"col\">phase</th><th scope=\"col\">jobs</th>"
+                    "<th scope=\"col\">what was expected</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < sweeps->n_rows && !rc; i++) {
         const struct cell *c = table_cell(sweeps, i, 0);
         struct buf counts = {0};
@@ -209,11 +212,12 @@ static enum err_code put_overview(struct report *r, const struct table *sweeps, 
         rc = summary_load(r->q, c[3].i, &s, e);
         if (!rc) {
             summary_counts(&s, &counts);
-            put_overview_row(r, c, &counts);
+            put_overview_row(r, c, &counts, expect_text(expect_sum(&checks, c[0].text)));
         }
         buf_free(&counts);
     }
     buf_str(r->out, "</tbody></table></div></section>\n");
+    table_free(&checks);
     if (!rc) {
         r->sweep = "all";
         rc = report_hypotheses(r, NULL, e);

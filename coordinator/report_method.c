@@ -1,5 +1,6 @@
 /* report_method.c - how: stages, their jobs and settings, and the text of the sweep. */
 #include "coordinator/report_table.h"
+#include "coordinator/tables.h"
 
 #include "common/kinds/kind.h"
 #include "coordinator/html.h"
@@ -57,6 +58,33 @@ static enum err_code add_knobs(struct report *r, struct cell *stage, struct err 
     return rc;
 }
 
+/* Where the time goes, by kind; jobs shared with other sweeps count here too. */
+static enum err_code put_time(struct report *r, struct err *e)
+{
+    static const struct report_col cols[] = {
+        {.column = "kind"}, {.column = "jobs"}, {.column = "attempts"}, {.column = "wall_s", .title = "seconds"},
+        {.column = "cpu_s", .title = "CPU seconds"}, {.column = "core_hours", .title = "core-hours"},
+        {.column = "share_pct", .title = "share, %"}, {.column = "longest_s", .title = "longest, s"}};
+    const struct tables_ask ask = {.name = "time", .sweep = r->sweep};
+    struct table t = {0};
+    struct buf all = {0};
+    double sum = 0, v;
+    enum err_code rc = tables_get(r->q, &ask, &t, e);
+
+    for (size_t i = 0; i < t.n_rows; i++)
+        sum += table_f64(&t, i, "core_hours", &v) ? v : 0;
+    if (!rc && t.n_rows) {
+        buf_str(r->out, "<p>In all ");
+        table_number(r->out, sum);
+        buf_str(r->out, " core-hours, counting every attempt.</p>\n");
+        buf_fmt(&all, "saegrid table time --sweep %s", r->sweep);
+        report_table(r, &t, cols, ARRAY_LEN(cols), "Where the time goes", all.data);
+    }
+    buf_free(&all);
+    table_free(&t);
+    return rc;
+}
+
 static enum err_code write_method(struct report *r, struct err *e)
 {
     static const struct report_col cols[] = {
@@ -72,6 +100,7 @@ static enum err_code write_method(struct report *r, struct err *e)
         rc = query_table(r->q, &spec, e, "SELECT spec FROM sweep WHERE id = ?1", "i", r->sweep_id);
     if (!rc) {
         report_table(r, &t, cols, ARRAY_LEN(cols), "Stages", "saegrid plan FILE");
+        rc = put_time(r, e);
         buf_str(r->out, "<details><summary>The sweep as it was given</summary><pre>");
         html_text(r->out, spec.n_rows ? spec.cells[0].text : "");
         buf_str(r->out, "</pre></details>\n");

@@ -46,6 +46,13 @@ static const struct {
      " FROM blob b JOIN job j ON j.id = b.job JOIN runs r ON r.job = lower(hex(j.digest)),"
      " json_each(CAST(b.data AS TEXT), '$.rows') v WHERE b.name = 'tokens' ORDER BY r.run_id, v.key)",
      BY_SWEEP},
+    {"time",
+     "(SELECT s.name AS sweep, k.name AS kind, count(DISTINCT a.job) AS jobs, count(*) AS attempts, sum(a.wall_s) AS wall_s,"
+     " sum(a.cpu_s) AS cpu_s, sum(a.wall_s * j.threads) / 3600 AS core_hours,"
+     " 100 * sum(a.wall_s * j.threads) / sum(sum(a.wall_s * j.threads)) OVER (PARTITION BY s.id) AS share_pct,"
+     " max(a.wall_s) AS longest_s FROM sweep s JOIN (SELECT DISTINCT sweep, job, revision FROM sweep_job) sj ON sj.sweep = s.id"
+     " AND sj.revision = s.revision JOIN job j ON j.id = sj.job JOIN kind k ON k.id = j.kind JOIN attempt a ON a.job = j.id"
+     " AND a.wall_s IS NOT NULL GROUP BY s.id, k.name ORDER BY s.id, core_hours DESC)", BY_SWEEP},
     {"promotions",
      "(SELECT s.name AS sweep, t.name AS stage, j.run_name AS run_id, lower(hex(j.digest)) AS job, t.gate_metric AS metric,"
      " sj.verdict, sj.reason, (SELECT count(*) FROM job_input i JOIN job d ON d.id = i.job WHERE i.input = j.id AND i.must_pass = 1"
