@@ -7,7 +7,8 @@
 
 #include "coordinator/report_runs_of.h"
 
-enum { LINES_MAX = 6, SEEDS_MAX = 8, POINTS_MAX = 120, FIGURES_A_STAGE = 2 };
+enum { LINES_MAX = 6, SEEDS_MAX = 8, POINTS_MAX = 120, FIGURES_A_STAGE = 2, DENSITY_BINS = 20 };
+#define DENSITY_FROM (-5.0) /* log10 of the share of rows */
 
 static const struct curve {
     const char *series, *y_label;
@@ -106,24 +107,25 @@ static enum err_code put_curve(struct report *r, const struct runs_of *o, const 
 
 /* --- densities ---------------------------------------------------------------------------- */
 
-/* Adds the shares of a histogram blob ("low,high,count" lines) as a line over the bins' middles. */
+/* Adds the shares of a histogram blob ("low,high,count" lines) as a line over bins of a quarter decade from
+ * DENSITY_FROM to 0.  Features that are never active (-10) are no point of the line. */
 static void add_density(struct figure *g, const char *name, const char *csv)
 {
     struct figure_line *l = figure_line(g, name, PLOT_CURVE);
-    double low, high, count, sum = 0;
-    size_t n;
+    double low, high, count, sum = 0, bin[DENSITY_BINS] = {0};
     char *end;
 
     for (const char *s = strchr(csv, '\n'); s && s[1]; s = strchr(s + 1, '\n')) {
         low = strtod(s + 1, &end);
         high = *end == ',' ? strtod(end + 1, &end) : NAN;
         count = *end == ',' ? strtod(end + 1, &end) : NAN;
-        sum += count;
-        figure_point(l, (low + high) / 2, count, NAN, NAN, NULL);
+        sum += isfinite(count) ? count : 0;
+        double at = ((low + high) / 2 - DENSITY_FROM) * DENSITY_BINS / -DENSITY_FROM;
+        if (at >= 0 && count > 0)
+            bin[at < DENSITY_BINS ? (size_t)at : DENSITY_BINS - 1] += count;
     }
-    n = l->n;
-    for (size_t i = 0; i < n && sum > 0; i++)
-        l->y[i] *= 100 / sum;
+    for (size_t i = 0; i < DENSITY_BINS && sum > 0; i++)
+        figure_point(l, DENSITY_FROM * (1 - ((double)i + 0.5) / DENSITY_BINS), 100 * bin[i] / sum, NAN, NAN, NULL);
 }
 
 static enum err_code put_densities(struct report *r, const struct runs_of *o, const char *stage, struct err *e)
@@ -143,7 +145,7 @@ static enum err_code put_densities(struct report *r, const struct runs_of *o, co
         rc = query_table(r->q, &t, e, sql.data, "");
         if (!rc && t.n_rows && !any) {
             any = true;
-            caption_of(o, "How often features are active, of the first seed: -10 is never, 0 on every row.", &caption);
+            caption_of(o, "How often features are active, of the first seed, in bins of a quarter decade: 0 is on every row. Features that never are have no place here: see dead %.", &caption);
             buf_fmt(&name, "%s_density", stage);
             buf_fmt(&title, "%s: how often features are active", stage);
             g = report_figure(r, name.data, title.data, "log10 of the share of rows on which a feature is active", "features (%)",

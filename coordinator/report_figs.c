@@ -132,8 +132,12 @@ static void add_groups(struct figure *g, const struct axis *a, enum plot_style s
                 line_name(a, i, &name);
                 l = figure_line(g, name.data, style);
             }
-            figure_point(l, a->x[i], value(a->t, i, "ratio"), value(a->t, i, "ratio_ci_low"),
-                         value(a->t, i, "ratio_ci_high"), NULL);
+            double unit = value(a->t, i, "random_mean"), from = value(a->t, i, "seed_ci_low") / unit,
+                   to = value(a->t, i, "seed_ci_high") / unit;
+            bool has_seeds = isfinite(from) && isfinite(to);
+
+            figure_point(l, a->x[i], value(a->t, i, "ratio"), has_seeds ? from : value(a->t, i, "ratio_ci_low"),
+                         has_seeds ? to : value(a->t, i, "ratio_ci_high"), NULL);
             low = fmin(low, a->x[i]);
             high = fmax(high, a->x[i]);
         }
@@ -203,12 +207,11 @@ static void draw_axis(struct report *r, const struct axis *a, const char *label,
 
     if (!has_a_line(a))
         return;
-    buf_fmt(&title, "%s against %s", is_single ? "PWMCC" : "PWMCC / random", a->name);
+    buf_fmt(&title, "%s: %s against %s", a->stage, is_single ? "PWMCC" : "PWMCC / random",
+            strcmp(a->name, "d_sae_over_rank") == 0 ? "d_sae / effective rank" : a->name);
     buf_fmt(&name, "%s_%s", a->stage, a->name);
-    if (is_single)
-        buf_fmt(&caption, "Bars: 95 %% intervals, seeds resampled where there are three or more, else pairs. Grey: controls.");
-    else
-        buf_fmt(&caption, "Bars: 95 %% intervals of the ratio, pairs resampled; pairs share seeds, so they are descriptive.");
+    buf_fmt(&caption, "Bars: 95 %% intervals, seeds resampled where there are three or more, else pairs.%s",
+            is_single ? " Grey: controls." : "");
     if (a->n_groups > LINES_MAX)
         buf_fmt(&caption, " %d of %zu lines, evenly chosen; the table has all.", LINES_MAX, a->n_groups);
     struct figure *g = report_figure(r, name.data, title.data, label, is_single ? "PWMCC" : "PWMCC / PWMCC of random decoders",

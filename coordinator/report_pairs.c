@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/condition.h"
+#include "coordinator/stability.h"
 
 enum { MATRICES_MAX = 4, SEEDS_MAX = 40 };
 
@@ -47,6 +48,23 @@ static void draw(struct report *r, const struct table *pairs, const char *title)
     }
 }
 
+/* ", k = 4": what tells it apart from the others of its stage. */
+static enum err_code add_condition(struct report *r, const char *stage, const char *job, struct buf *title, struct err *e)
+{
+    struct table own = {0};
+    struct buf name = {0};
+    enum err_code rc = stability_load(r->q, r->sweep, stage, &own, e);
+
+    for (size_t i = 0; !rc && i < own.n_rows && own.n_rows > 1; i++)
+        if (strcmp(table_cell(&own, i, (size_t)table_col(&own, "job"))->text, job) == 0)
+            condition_name(&own, i, &name);
+    if (name.len)
+        buf_fmt(title, ", %s", name.data);
+    buf_free(&name);
+    table_free(&own);
+    return rc;
+}
+
 static enum err_code put_one(struct report *r, const struct table *t, size_t row, struct err *e)
 {
     struct table pairs = {0};
@@ -54,11 +72,10 @@ static enum err_code put_one(struct report *r, const struct table *t, size_t row
     enum err_code rc = query_table(r->q, &pairs, e, "SELECT seed_a, seed_b, pwmcc FROM pairs WHERE job = ?1 AND pwmcc IS NOT NULL"
                                    " ORDER BY seed_a, seed_b", "t", table_cell(t, row, (size_t)table_col(t, "job"))->text);
 
-    buf_str(&title, "PWMCC of pairs: ");
-    size_t start = title.len;
-    condition_name(t, row, &title);
-    if (title.len == start)
-        buf_str(&title, table_cell(t, row, (size_t)table_col(t, "stage"))->text);
+    const char *stage = table_cell(t, row, (size_t)table_col(t, "stage"))->text;
+    buf_fmt(&title, "PWMCC of pairs: %s", stage);
+    if (!rc)
+        rc = add_condition(r, stage, table_cell(t, row, (size_t)table_col(t, "job"))->text, &title, e);
     if (!rc && pairs.n_rows > 1)
         draw(r, &pairs, title.data);
     table_free(&pairs);

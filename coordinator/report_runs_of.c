@@ -44,6 +44,37 @@ static bool same_condition(const struct runs_of *o, size_t a, size_t b)
     return true;
 }
 
+static bool is_control(const struct runs_of *o, size_t row)
+{
+    int col = table_col(&o->t, "surrogate");
+    const struct cell *c = col < 0 ? NULL : table_cell(&o->t, row, (size_t)col);
+
+    return c && c->type == CELL_TEXT && strcmp(c->text, "none") != 0;
+}
+
+/* Conditions on surrogate rows are controls: where there are others beside them, these are shown. */
+static void drop_controls(struct runs_of *o)
+{
+    size_t kept = 0, n = 0;
+
+    for (size_t r = 0; r < o->t.n_rows; r++)
+        n += !is_control(o, r);
+    for (size_t r = 0; r < o->t.n_rows && n; r++) {
+        struct cell *row = &o->t.cells[r * o->t.n_cols];
+
+        if (is_control(o, r)) {
+            for (size_t c = 0; c < o->t.n_cols; c++)
+                free(row[c].text);
+        } else {
+            if (kept != r)
+                memcpy(&o->t.cells[kept * o->t.n_cols], row, o->t.n_cols * sizeof *row);
+            kept++;
+        }
+    }
+    o->t.n_rows = n ? kept : o->t.n_rows;
+    find_varying(o);
+}
+
 enum err_code runs_of_load(struct runs_of *o, struct report *r, const char *stage, struct err *e)
 {
     struct buf sql = {0};
@@ -65,6 +96,8 @@ enum err_code runs_of_load(struct runs_of *o, struct report *r, const char *stag
     o->first = calloc(o->t.n_rows + 1, sizeof *o->first);
     if (!rc && !o->first)
         rc = err_set(e, ERR_NOMEM, "report: out of memory");
+    if (!rc && o->t.n_rows)
+        drop_controls(o);
     for (size_t i = 0; !rc && i < o->t.n_rows; i++)
         if (i == 0 || !same_condition(o, i - 1, i))
             o->first[o->n++] = i;
