@@ -56,3 +56,22 @@ same 'attempts counted against a job' "$(sql "SELECT count(*) FROM failures")" 0
 same 'charged to a job' "$(sql 'SELECT sum(n_infra + n_lost + n_oom) FROM job')" 0
 same 'jobs done twice' "$(sql "SELECT count(*) - count(DISTINCT job) FROM attempt WHERE outcome = 'done'")" 0
 pass "the same command went on to the end; $(n_attempts) attempts of 16 jobs"
+n_resumed() { grep -l '"resumed_at"' "$SAEGRID_RESULTS"/experiments/"$1"/*/metrics.json | wc -l; }
+[ "$(n_resumed drain)" -ge 3 ] || fail "$(n_resumed drain) jobs went on from a checkpoint: a drain wrote none"
+pass "$(n_resumed drain) jobs went on from the checkpoint that a drain had asked for"
+
+# An agent that is told to leave (its node goes down) lets its job write a checkpoint first.
+cat >left.yaml <<'YAML'
+sweep: left
+stages:
+  long: {kind: mock, process: true, sleep: 6, steps: 60, checkpoint_every: 1h}
+YAML
+sg run left.yaml -j 1 >"$log" 2>&1 </dev/null &
+pid=$!
+background+=("$pid")
+has_begun() { sg status left 2>/dev/null | grep -Eq '([5-9]|[1-5][0-9])/60'; }
+until_true 60 has_begun
+pkill -TERM -f "saegrid-agent --results $SAEGRID_RESULTS"
+wait "$pid" || fail "exit $? after an agent has left"
+same 'jobs that went on from the checkpoint of an agent that left' "$(n_resumed left)" 1
+pass 'an agent that is told to leave has its job write a checkpoint'

@@ -142,7 +142,7 @@ static enum err_code find_main(struct ref *r, double *best, struct err *e)
     while (r->n_main < ABSORB_REF_MAIN_MAX) {
         const double gain = r->n_main ? F1_GAIN : 0;
         size_t found = SIZE_MAX;
-        double now;
+        double now = 0;
 
         for (size_t i = 0; i < r->n_candidates; i++) {
             if (is_main(r, r->candidate[i]))
