@@ -78,6 +78,43 @@ def check_text(root, model, tok, text):
     print(f"text: {sum(map(len, ids))} ids, NLL {got['nll']:.5f}")
 
 
+def harness(model, path):
+    """lm-evaluation-harness' own model, if it is installed."""
+    os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+    try:
+        from lm_eval.models.huggingface import HFLM
+    except Exception as why:  # its own imports fail in many ways
+        print(f"lm-evaluation-harness cannot be imported, its part is left out: {why}")
+        return None
+    from transformers import PreTrainedTokenizerFast
+    tok = PreTrainedTokenizerFast(tokenizer_file=str(path), eos_token="<|endoftext|>")
+    return HFLM(pretrained=model, tokenizer=tok, max_length=WINDOW, batch_size=1, device="cpu")
+
+
+def asked(lm, kind, arguments):
+    from lm_eval.api.instance import Instance
+    return getattr(lm, kind)([Instance(request_type=kind, doc={}, arguments=a, idx=i)
+                              for i, a in enumerate(arguments)])
+
+
+def check_harness(root, lm, text):
+    """The numbers of check_text and check_pairs, from the harness itself."""
+    got = metrics(root / "rolling")
+    nll = -sum(asked(lm, "loglikelihood_rolling", [(t,) for t in text]))
+    close("harness, rolling", got["nll"] * got["n_scored"], nll, 1e-5)
+    rows = [r.split(",") for r in (root / "pairs_v0.4/pairs.csv").read_text().splitlines()[2:]]
+    sentences = {}
+    for path in sorted(BLIMP.glob("*.gz")):
+        for line in gzip.open(path).read().decode().splitlines()[:N_PAIRS]:
+            row = json.loads(line)
+            sentences[row["UID"], row["pairID"]] = row["sentence_good"], row["sentence_bad"]
+    wanted = asked(lm, "loglikelihood", [("", " " + x) for uid, pair, *_ in rows for x in sentences[uid, pair]])
+    for i, (uid, pair, good, bad) in enumerate(rows):
+        close(f"harness, {uid} {pair}", float(good), wanted[2 * i][0], 1e-5)
+        close(f"harness, {uid} {pair}", float(bad), wanted[2 * i + 1][0], 1e-5)
+    print(f"harness: {len(text)} texts, {len(rows)} pairs")
+
+
 def check_pairs(root, model, tok, mode):
     """Accuracy as the harness has it, on the first pairs of each paradigm."""
     folder = run_job(root, "pairs_" + mode, "lm_pairs",
@@ -125,3 +162,6 @@ with tempfile.TemporaryDirectory() as tmp:
     check_text(root, model, tok, text)
     for mode in ("legacy", "v0.4"):
         check_pairs(root, model, tok, mode)
+    lm = harness(model, root / "tok.json")
+    if lm:
+        check_harness(root, lm, text)

@@ -70,7 +70,12 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         for i, more in enumerate([["--sequential", "--d", "60", "--rotary", "0.2"], ["--tied", "--rotary", "1.0"],
                                   ["--d", "80", "--heads", "1", "--dtype", "F16", "--sharded"],
-                                  ["--no-attn-bias", "--act", "gelu_new", "--dtype", "BF16"]]):
+                                  ["--no-attn-bias", "--act", "gelu_new", "--dtype", "BF16"],
+                                  ["--d", "66", "--heads", "11", "--inner", "101", "--vocab", "97", "--rotary", "0.67"],
+                                  ["--layers", "1", "--layer", "0", "--d", "40", "--heads", "5", "--rotary", "0"],
+                                  ["--base", "500", "--seq", "71", "--batch", "2", "--eps", "1e-3", "--sharded"],
+                                  ["--d", "160", "--heads", "2", "--inner", "640", "--sequential", "--tied",
+                                   "--dtype", "F16", "--rotary", "0.5", "--layers", "2", "--base", "100000"]]):
             folder = os.path.join(root, str(i))
             subprocess.run([sys.executable, "-W", "ignore", made, folder, "--seed", str(i), *more], check=True)
             subprocess.run([peer.BIN / "golden_neox", folder], check=True, stdout=subprocess.DEVNULL)

@@ -47,7 +47,7 @@ for size in ${SIZES:-70m 160m 410m 1400m}; do
     awk -v a="$anonymous" -v p="$planned" -v r="$peak" \
         'BEGIN { exit !(a >= 0.95 * p && a <= 1.05 * p && r <= 1.05 * p + 67108864) }' ||
         fail "$size: more or less than 5 % beside the plan"
-    rm -rf "$SAEGRID_RESULTS/experiments/m$size"
+    rm -rf "$SAEGRID_RESULTS/experiments/m$size"/*/model
 done
 [ -z "$skipped" ] || { echo "skipped: too little free memory for$skipped"; exit 77; }
 pass 'the plan is what training takes'

@@ -6,6 +6,7 @@
 #include "common/fs.h"
 #include "tests/lib/tmpdir.h"
 #include "worker/neox/neox_file.h"
+#include "worker/neox/neox_plan.h"
 #include "worker/nn/half.h"
 
 #define DATA "tests/data/golden_neox/"
@@ -202,6 +203,92 @@ static void bad_tensors_are_refused_by_name(void **state)
     tmpdir_remove(dir);
 }
 
+/* Every Pythia by its config.json: weights counted, the plan of a training in float32 and of a lean one. */
+static void every_pythia_is_known_by_its_shape(void **state)
+{
+    static const struct {
+        size_t layers, d, heads, vocab, e, rot, n_weights, n_embedded;
+    } row[] = {
+        {6, 128, 4, 50304, 32, 8, 14067712, 1189888},
+        {6, 256, 8, 50304, 32, 8, 30494720, 4739072},
+        {6, 512, 8, 50304, 64, 16, 70426624, 18915328},
+        {12, 768, 12, 50304, 64, 16, 162322944, 85056000},
+        {24, 1024, 16, 50304, 64, 16, 405334016, 302311424},
+        {16, 2048, 8, 50304, 256, 64, 1011781632, 805736448},
+        {24, 2048, 16, 50304, 128, 32, 1414647808, 1208602624},
+        {32, 2560, 32, 50304, 80, 20, 2775208960, 2517652480},
+        {32, 4096, 32, 50432, 128, 32, 6857302016, 6444163072},
+        {36, 5120, 40, 50688, 128, 32, 11846072320, 11327027200},
+    };
+    char *dir = tmpdir_make(), *path = tmpdir_path(dir, "config.json");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        const struct neox_store f32 = {0}, half = {.weights16 = true, .moments16 = true};
+        const double n = (double)row[i].n_weights;
+        struct buf text = {0};
+        struct neox_need need;
+        struct neox_cfg c;
+        struct err e;
+
+        buf_fmt(&text, "{\"model_type\": \"gpt_neox\", \"hidden_act\": \"gelu\", \"hidden_size\": %zu, "
+                "\"intermediate_size\": %zu, \"num_attention_heads\": %zu, \"num_hidden_layers\": %zu, "
+                "\"rotary_pct\": 0.25, \"rotary_emb_base\": 10000, \"layer_norm_eps\": 1e-05, "
+                "\"max_position_embeddings\": 2048, \"use_parallel_residual\": true, "
+                "\"tie_word_embeddings\": false, \"torch_dtype\": \"float16\", \"vocab_size\": %zu}",
+                row[i].d, 4 * row[i].d, row[i].heads, row[i].layers, row[i].vocab);
+        assert_ok(fs_replace(path, text.data, text.len, &e), e);
+        assert_ok(neox_cfg_read(&c, path, &e), e);
+        assert_ok(neox_cfg_check(&c, &e), e);
+        assert_int_equal(c.d_head, row[i].e);
+        assert_int_equal(c.n_rot, row[i].rot);
+        assert_int_equal(neox_n_weights(&c), row[i].n_weights);
+        assert_int_equal(neox_n_weights(&c) - 2 * row[i].vocab * row[i].d, row[i].n_embedded);
+        assert_int_equal(neox_n_rows(&c), 12 * row[i].layers + 4);
+        neox_need(&need, &c, NULL, &f32, 0);
+        assert_near((double)need.total, 16 * n, 1e-3 * 16 * n);
+        neox_need(&need, &c, NULL, &half, 0);
+        assert_near((double)(need.total - need.view), 10 * n, 5e-3 * 10 * n);
+        buf_free(&text);
+    }
+    free(path);
+    tmpdir_remove(dir);
+}
+
+static void damaged_files_are_refused(void **state)
+{
+    static const struct {
+        const char *from, *to, *why;
+        enum err_code code;
+        size_t cut; /* bytes off the end */
+    } row[] = {
+        {"", "", "is outside the", ERR_CORRUPT, 100},                       /* truncated */
+        {"[96,48]", "[48,96]", "embed_out.weight: shape [48, 96]", ERR_INVALID, 0},
+        {"[96,48]", "[95,48]", "embed_out.weight", ERR_CORRUPT, 0},         /* another number of bytes */
+        {"[18432,36864]", "[18428,36860]", "gpt_neox.embed_in.weight", ERR_CORRUPT, 0}, /* overlapping */
+        {"\"dtype\":\"F32\"", "\"dtype\":\"F99\"", "F99", ERR_INVALID, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        char *dir = folder("tiny_a", "}", "}"), *path = tmpdir_path(dir, "model.safetensors");
+        struct buf b = {0};
+        struct neox_file f;
+        struct err e = {0};
+        char *at;
+
+        assert_ok(fs_read(path, 1 << 24, &b, &e), e);
+        at = memmem(b.data, b.len, row[i].from, strlen(row[i].from));
+        assert_non_null(at);
+        memcpy(at, row[i].to, strlen(row[i].to));
+        assert_ok(fs_replace(path, b.data, b.len - row[i].cut, &e), e);
+        assert_fails(neox_file_open(&f, dir, &e), row[i].code, e, row[i].why);
+        buf_free(&b);
+        free(path);
+        tmpdir_remove(dir);
+    }
+}
+
 static void what_is_no_model_folder_is_said_so(void **state)
 {
     char *dir = tmpdir_make(), *path = tmpdir_path(dir, "pytorch_model.bin"), *with = folder("tiny_a", "}", "}");
@@ -322,6 +409,8 @@ int main(void)
         cmocka_unit_test(bad_configs_are_refused_by_field),
         cmocka_unit_test(rotary_settings_come_in_two_spellings),
         cmocka_unit_test(bad_tensors_are_refused_by_name),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(every_pythia_is_known_by_its_shape),
         cmocka_unit_test(what_is_no_model_folder_is_said_so),
         cmocka_unit_test(saved_models_come_back),
         cmocka_unit_test(f16_refuses_what_it_cannot_hold),
