@@ -285,7 +285,7 @@ static void weights_in_16_bits_are_written_as_they_are(void **state)
     assert_ok(run("short", "lm_pretrain", half, (struct inputs){NULL, "tok"}, NULL, &e), e);
     assert_ok(run("on", "lm_pretrain", base, (struct inputs){"short", "tok"}, NULL, &e), e);
     assert_near(metric("short", "nll"), metric("full", "nll"), 0.1);
-    assert_near(metric("on", "nll"), metric("short", "nll"), 1e-9);
+    assert_near(metric("on", "nll"), metric("short", "nll"), 1e-8); /* of one float, by two ways */
     x = bytes_of("full", "model/model.safetensors"), y = bytes_of("short", "model/model.safetensors");
     assert_true((double)y.len < 0.7 * (double)x.len);
     buf_free(&x), buf_free(&y);
