@@ -4,7 +4,7 @@
 #
 #   SAEGRID_BIN=build/release/bin tests/bench/bench_queue.sh [ROUNDS]
 #   OLD_BIN=other/bin    the same with these programs in each round, as `old`
-#   JOBS=100000 PROCESSES=5000 AGENTS=2 NAPS=10   sizes
+#   JOBS=100000 PROCESSES=5000 CALLS=20000 AGENTS=2 NAPS=10   sizes
 #   MILLION=1            a sweep of 1,000,000 jobs too, with the coordinator's memory
 #   IMAGE=FILE           as root: a fresh ext4 in this file (made, 6 GB) instead of $TMPDIR.  ext4 is slow
 #                        to create files where many were deleted in the last minutes
@@ -16,7 +16,7 @@
 set -eu
 bin=${SAEGRID_BIN:-build/release/bin}
 here=$(cd "$(dirname "$0")" && pwd)
-rounds=${1:-3} jobs=${JOBS:-100000} processes=${PROCESSES:-5000} agents=${AGENTS:-2} naps=${NAPS:-10}
+rounds=${1:-3} jobs=${JOBS:-100000} processes=${PROCESSES:-5000} agents=${AGENTS:-2} naps=${NAPS:-10} calls=${CALLS:-20000}
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp
 work=$(mktemp -d)
@@ -90,8 +90,8 @@ peers() {
     fi
     if /usr/bin/python3 -c 'import mpi4py.futures' 2>/dev/null; then
         measured mpirun --oversubscribe --bind-to none -n $((agents + 1)) /usr/bin/python3 -m mpi4py.futures \
-            "$work/futures.py" 20000 "$work/futures.log"
-        line 'mpi4py.futures, call' 20000 "$ms" "$cpu" $((20000 / 64 + 1))
+            "$work/futures.py" "$calls" "$work/futures.log"
+        line "mpi4py.futures, call" "$calls" "$ms" "$cpu" $((calls / 64 + 1))
     fi
     if [ -x "$work/wq" ]; then
         rm -f "$work/port"
