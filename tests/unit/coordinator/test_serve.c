@@ -1,11 +1,12 @@
 /* test_serve.c - what an agent is told is on disk by then: an independent reader of the manifest looks at
- * the moment of each GRANT and each ACK.  The loop of the coordinator with a link and a clock of its own.
+ * the moment of each GRANT and each ACK, and once an order is answered.  The loop of the coordinator with a link and a clock of its own.
  */
 #include "mf.h"
 
 #include <sqlite3.h>
 
 #include "common/proto.h"
+#include "coordinator/control.h"
 #include "coordinator/serve.h"
 
 enum { N_JOBS = 7, INBOX_MAX = 64 };
@@ -17,6 +18,7 @@ static struct {
     int n_grants, n_acks;
     bool sends_twice;
     int64_t now_us;
+    char answer[300];         /* of an order to cancel the last job; "": none was given */
 } world;
 
 static void say(struct buf *out, const struct msg *m) { proto_add(out, m); }
@@ -107,7 +109,16 @@ static size_t none_pending(struct link *l) { return (void)l, 0; }
 static bool closes(struct link *l) { return (void)l, true; }
 
 static int64_t now_us(const struct clock *c) { return (void)c, world.now_us += 10; }
-static int64_t wall_ms(const struct clock *c) { return (void)c, MF_DAY + world.now_us / 1000; }
+
+/* The loop asks for the time of day between what it decides and what it stores. */
+static int64_t wall_ms(const struct clock *c)
+{
+    (void)c;
+    if (*world.answer && access(world.answer, F_OK) == 0)
+        check_row(N_JOBS, 0, "cancelled");
+    return MF_DAY + world.now_us / 1000;
+}
+
 static void sleep_us(const struct clock *c, int64_t us) { (void)c, world.now_us += us; }
 
 static void be_born(const char *dir)
@@ -143,7 +154,7 @@ static void run_sweep(const char *dir)
     MF_OK(serve_run(&s, &e));
     serve_close(&s);
     manifest_close(m);
-    assert_int_equal(world.n_grants, N_JOBS);
+    assert_int_equal(world.n_grants, *world.answer ? N_JOBS - 1 : N_JOBS);
     for (int i = 0; i < world.n; i++)
         buf_free(&world.in[i]);
 }
@@ -174,10 +185,31 @@ static void test_a_result_that_comes_twice_counts_once_and_is_acked_twice(void *
     sqlite3_close(db);
 }
 
+static void test_an_order_is_on_disk_before_it_is_answered(void **state)
+{
+    struct control_order o = {.what = CONTROL_CANCEL, .target = {TARGET_JOB, N_JOBS}, .name = "the last"};
+    struct buf path = {0}, text = {0};
+    struct err e = {0};
+    bool is_ok = false;
+
+    be_born(*state);
+    MF_OK(control_put(*state, &o, &path, &e));
+    snprintf(world.answer, sizeof world.answer, "%s.done", path.data);
+    run_sweep(*state);
+    assert_int_equal(world.n_acks, N_JOBS - 1);
+    check_row(N_JOBS, 0, "cancelled");
+    assert_true(control_answer(path.data, &is_ok, &text));
+    assert_true(is_ok);
+    assert_non_null(strstr(text.data, "1 job cancelled"));
+    buf_free(&path);
+    buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_grants_and_acks_are_on_disk_before_they_are_told, mf_setup, mf_teardown),
+        cmocka_unit_test_setup_teardown(test_an_order_is_on_disk_before_it_is_answered, mf_setup, mf_teardown),
         cmocka_unit_test_setup_teardown(test_a_result_that_comes_twice_counts_once_and_is_acked_twice, mf_setup, mf_teardown),
     };
 
