@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# examples.sh - makes results/examples/ again: two small sweeps, their tables and reports; no weights.
+# examples.sh - makes results/examples/ again: sweeps, their tables and reports; no weights.
 #
-#   scripts/examples.sh        needs build/release; a minute on two cores
+#   scripts/examples.sh        needs build/release; a few minutes on two quiet cores
+#   SAEGRID_RESULTS=DIR        where the sweeps are run, or are finished already
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 saegrid=$root/build/release/bin/saegrid
-export SAEGRID_RESULTS=$root/results
+export SAEGRID_RESULTS=${SAEGRID_RESULTS:-$root/results}
 out=$root/results/examples
 mkdir -p "$out"
 cd "$root"
@@ -22,3 +23,15 @@ for sweep in quickstart organism; do
     "$saegrid" table summary --sweep "$sweep" --where "stage = 'sae'" --csv \
         --columns k,steps,metric,n,mean,std,ci_low,ci_high >"$out/${sweep}_summary.csv"
 done
+
+# The recorded tables of the replicated study, and phases 4a to 4c of the programme.
+for sweep in husai_replication phase4_core; do
+    "$saegrid" run "sweeps/$sweep.yaml" -j 2
+    "$saegrid" report "$sweep" --max-figures 16 -o "$out/$sweep.html"
+    "$saegrid" table stability --sweep "$sweep" >"$out/${sweep}_stability.txt"
+    "$saegrid" table checks --sweep "$sweep" >"$out/${sweep}_checks.txt"
+    "$saegrid" table time --sweep "$sweep" --md >"$out/${sweep}_time.md"
+done
+"$saegrid" table replication --sweep husai_replication >"$out/husai_replication.txt"
+"$saegrid" table replication --sweep husai_replication --csv >"$out/husai_replication.csv"
+"$saegrid" table hypotheses --sweep phase4_core >"$out/phase4_core_hypotheses.txt"

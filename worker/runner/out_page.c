@@ -125,24 +125,40 @@ static void put_metrics(struct buf *b, const struct job *j)
     buf_free(&value);
 }
 
+static bool is_default(const struct cfg_field *f, const char *text)
+{
+    struct buf canon = {0};
+    struct err e;
+    bool is_same = !cfg_canon(f, f->deflt, &canon, &e) && strcmp(canon.data ? canon.data : "", text) == 0;
+
+    buf_free(&canon);
+    return is_same;
+}
+
+/* What was chosen: the others say no more than the kind's page does. */
 static void put_knobs(struct buf *b, const struct job *j)
 {
     struct buf text = {0};
+    size_t n_default = 0;
 
-    buf_str(b, "## Knobs\n\n| knob | value | meaning |\n|---|---|---|\n");
+    buf_str(b, "## Knobs that are not at their default\n\n| knob | value | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < j->kind->n_fields; i++) {
         const struct cfg_field *f = &j->kind->fields[i];
 
         buf_reset(&text);
         buf_str(&text, "");
         cfg_text(f, j->cfg, &text);
+        if (is_default(f, text.data ? text.data : "")) {
+            n_default++;
+            continue;
+        }
         buf_char(b, '|');
         put_cell(b, f->name);
         put_cell(b, text.data);
         put_cell(b, f->help);
         buf_char(b, '\n');
     }
-    buf_str(b, "\nAll of them, and those shared by every kind, are in `config.yaml`.\n\n");
+    buf_fmt(b, "\n%zu more are at their default (`saegrid kinds %s`); `config.yaml` has all.\n\n", n_default, j->kind->name);
     buf_free(&text);
 }
 
