@@ -13,7 +13,7 @@ done
 pass 'every sweep of the programme can be planned and says what it expects'
 
 expect 0 sg plan "$sweeps/phase4_core.yaml"
-says '[0-9]+ jobs \([0-9]+ listed, 1[0-9]+ of them repeats\)'
+says '[0-9]+ jobs \([0-9]+ listed, [0-9]{3} of them repeats\)'
 pass 'jobs that experiments share run once'
 
 small=(--set modulus=13 --set epochs=4 --set steps=20 --set 'seeds=[1, 2, 3]')
@@ -21,7 +21,7 @@ expect 0 sg run "$sweeps/phase4a_replication.yaml" -j 2 "${small[@]}" --set sae.
 same 'controls beside chance' "$(sql "SELECT count(*) FROM stability WHERE sweep = 'phase4a_replication' AND random_mean > 0
     AND surrogate_mean > 0 AND untrained_mean > 0 AND shuffled_mean > 0")" 1
 expect 0 sg table stability -s phase4a_replication
-says 'random_mean +gaussian +untrained +shuffled'
+says 'random_mean +expected +gaussian +untrained +shuffled'
 pass '4a: random, gaussian, untrained and shuffled stand beside the trained ones'
 
 expect 0 sg run "$sweeps/phase4a_random.yaml" -j 2 "${small[@]}"
