@@ -56,5 +56,7 @@ struct figure *report_figure(struct report *r, const char *name, const char *tit
 void report_label(const struct report *r, const char *name, struct buf *out);
 /* The hypotheses of a sweep, or of all (NULL). */
 MUST_CHECK enum err_code report_hypotheses(struct report *r, const char *sweep, struct err *e);
+/* Verdicts of continued pretraining: nothing if the sweep has none. */
+MUST_CHECK enum err_code report_arms_verdict(struct report *r, struct err *e);
 /* Definitions of all metrics that the page used. */
 void report_definitions(struct report *r);

@@ -7,12 +7,13 @@
 
 #include "coordinator/report_runs_of.h"
 
-enum { LINES_MAX = 6, SEEDS_MAX = 8, POINTS_MAX = 120, FIGURES_A_STAGE = 2, DENSITY_BINS = 20 };
+enum { LINES_MAX = 6, SEEDS_MAX = 8, POINTS_MAX = 120, FIGURES_A_STAGE = 3, DENSITY_BINS = 20 };
 #define DENSITY_FROM (-5.0) /* log10 of the share of rows */
 
 static const struct curve {
     const char *series, *y_label;
-} curves[] = {{"loss", "training loss"}, {"val_acc", "validation accuracy"}, {"val_loss", "validation loss (nats)"}};
+} curves[] = {{"loss", "training loss"}, {"lm_loss", "loss of the language model (nats)"},
+              {"aux_over_lm", "lambda * aux / lm"}, {"grad_ratio", "auxiliary gradient / lm gradient at the hook"}, {"val_acc", "validation accuracy"}, {"val_loss", "validation loss (nats)"}};
 
 /* Of n conditions those shown, evenly chosen. */
 static size_t chosen(size_t n, size_t i)

@@ -153,6 +153,8 @@ static enum err_code write_question(struct report *r, struct err *e)
     if (!rc)
         put_lines(r->out, &text);
     if (!rc)
+        rc = report_arms_verdict(r, e);
+    if (!rc)
         rc = put_gates(r, e);
     if (!rc)
         rc = put_state(r, e);

@@ -7,19 +7,14 @@
 #include "coordinator/views_cpt.h"
 
 #include "common/kinds/kind.h"
+#include "coordinator/cpt_sql.h"
 
-#define METRIC_OF(job, name)                                                                       \
-    "(SELECT v.value FROM metric v WHERE v.job = " job                                             \
-    " AND v.name = (SELECT id FROM metric_name WHERE name = '" name "'))"
-#define INPUT_OF(job, name)                                                                        \
-    "(SELECT i.input FROM job_input i WHERE i.job = " job " AND i.name = '" name "' AND i.field IS NULL AND i.ord = 0)"
-#define KIND_IS(name) "(SELECT id FROM kind WHERE name = '" name "')"
-/* Of a sweep: what its last text asks for. */
-#define IN_SWEEP " JOIN sweep_job sj ON sj.job = j.id JOIN sweep s ON s.id = sj.sweep AND s.revision = sj.revision"
 /* lm_cpt's knobs that may differ between an arm and its control */
 #define ARM_KNOBS                                                                                  \
     "'$.arm', '$.lambda', '$.lambda_schedule', '$.lambda_floor', '$.anneal_every', '$.anneal_tol', '$.k_sharp'," \
     " '$.k_sharp_override_reason', '$.random_target'"
+/* "x_std" of a group; NULL of one */
+#define STD(x) " CASE WHEN count(" x ") > 1 THEN sqrt(max(0, sum(" x " * " x ") - count(" x ") * avg(" x ") * avg(" x ")) / (count(" x ") - 1)) END AS " x "_std,"
 #define SEEDS "'$.seed', '$.seed_order'"
 
 /* A knob of lm_cpt: the job's own, else the default. */
@@ -31,12 +26,14 @@ static void cpt_knob(struct buf *out, const char *knob, const char *quote)
     buf_fmt(out, "coalesce(json_extract(j.knobs, '$.%s'), %s%s%s) AS %s", knob, quote, f->deflt, quote, knob);
 }
 
-/* Every lm_cpt job with its arm. */
-static void cpt_runs(struct buf *out)
+/* Every lm_cpt job with its arm; the schedule only where lambda is not constant. */
+void cpt_sql_runs(struct buf *out)
 {
     buf_str(out, "cpt AS MATERIALIZED (SELECT id, " INPUT_OF("id", "model") " AS base, arm, seed,"
                  " CASE WHEN arm = 'control' THEN NULL ELSE lambda END AS lambda,"
                  " CASE WHEN arm = 'random' THEN random_target END AS random_target,"
+                 " CASE WHEN arm <> 'control' AND lambda_schedule <> 'constant' THEN lambda_schedule END AS lambda_schedule,"
+                 " CASE WHEN k_sharp > 0 THEN k_sharp END AS k_sharp, nullif(k_sharp_override_reason, '') AS k_sharp_override,"
                  " json_remove(knobs, " ARM_KNOBS ") AS common FROM (SELECT j.id, j.knobs, ");
     cpt_knob(out, "arm", "'");
     buf_str(out, ", ");
@@ -45,25 +42,32 @@ static void cpt_runs(struct buf *out)
     cpt_knob(out, "lambda", "");
     buf_str(out, ", ");
     cpt_knob(out, "random_target", "'");
+    buf_str(out, ", ");
+    cpt_knob(out, "lambda_schedule", "'");
+    buf_str(out, ", ");
+    cpt_knob(out, "k_sharp", "");
+    buf_str(out, ", ");
+    cpt_knob(out, "k_sharp_override_reason", "'");
     buf_str(out, " FROM job j WHERE j.kind = " KIND_IS("lm_cpt") "))");
 }
 
 static void view_perplexity(struct buf *out)
 {
     buf_str(out, "CREATE VIEW perplexity AS WITH ");
-    cpt_runs(out);
+    cpt_sql_runs(out);
     buf_str(out,
         ",\nscore AS MATERIALIZED (SELECT DISTINCT s.id AS sweep, s.name, j.id, j.run_name, lower(hex(j.digest)) AS job,"
         " j.knobs, " INPUT_OF("j.id", "model") " AS model, " INPUT_OF("j.id", "data") " AS data,"
         " coalesce(json_extract(j.knobs, '$.split'), 'valid') AS split, " METRIC_OF("j.id", "ppl") " AS ppl"
         " FROM job j" IN_SWEEP " WHERE j.kind = " KIND_IS("lm_eval") " AND j.state = 'done'),\n"
-        "arm AS MATERIALIZED (SELECT x.*, coalesce(c.arm, 'baseline') AS arm, c.seed, c.lambda, c.random_target, c.base, c.common"
+        "arm AS MATERIALIZED (SELECT x.*, coalesce(c.arm, 'baseline') AS arm, c.seed, c.lambda, c.random_target, c.lambda_schedule, c.k_sharp,"
+        " c.k_sharp_override, c.base, c.common"
         " FROM score x LEFT JOIN cpt c ON c.id = x.model WHERE c.id IS NOT NULL OR x.model IN (SELECT base FROM cpt)),\n"
         "beside AS (SELECT a.*,"
         " (SELECT avg(o.ppl) FROM score o WHERE o.sweep = a.sweep AND o.model = a.base AND o.data = a.data AND o.knobs = a.knobs) AS base_ppl,"
         " (SELECT avg(o.ppl) FROM arm o WHERE o.sweep = a.sweep AND o.arm = 'control' AND o.base = a.base AND o.common = a.common"
         " AND o.data = a.data AND o.knobs = a.knobs) AS control_ppl FROM arm a)\n"
-        "SELECT name AS sweep, arm, seed, lambda, random_target, split, ppl,"
+        "SELECT name AS sweep, arm, seed, lambda, random_target, lambda_schedule, k_sharp, k_sharp_override, split, ppl,"
         " 100 * (ppl - base_ppl) / base_ppl AS change_base_pct, 100 * (ppl - control_ppl) / control_ppl AS change_control_pct,\n"
         "  (SELECT min(coalesce(sj.verdict, t.verdict)) FROM job_input i JOIN job t ON t.id = i.job JOIN sweep_job sj ON sj.job = t.id"
         " WHERE i.input = b.id AND i.name = 'evals' AND sj.sweep = b.sweep AND t.kind = " KIND_IS("lm_compare") ") AS verdict,\n"
@@ -74,19 +78,23 @@ static void view_perplexity(struct buf *out)
 static void view_structure(struct buf *out)
 {
     buf_str(out, "CREATE VIEW structure AS WITH ");
-    cpt_runs(out);
+    cpt_sql_runs(out);
     buf_str(out,
-        ",\nfresh AS MATERIALIZED (SELECT DISTINCT s.id AS sweep, s.name, j.id, c.arm, c.lambda, c.random_target, c.base,"
+        ",\nfresh AS MATERIALIZED (SELECT DISTINCT s.id AS sweep, s.name, j.id, c.arm, c.lambda, c.random_target,"
+        " c.lambda_schedule, c.k_sharp, c.k_sharp_override, c.base,"
         " json_remove(c.common, " SEEDS ") AS common, a.knobs AS extraction,"
         " json_remove(j.knobs, '$.seed', '$.seed_init', '$.seed_order') AS sae,"
         " " METRIC_OF("j.id", "l0") " AS l0, " METRIC_OF("j.id", "dead_pct") " AS dead_pct, " METRIC_OF("j.id", "ev") " AS ev,"
         " " METRIC_OF("j.id", "steps_to_90") " AS steps_to_90"
         " FROM job j" IN_SWEEP " JOIN job a ON a.id = " INPUT_OF("j.id", "acts")
         " JOIN cpt c ON c.id = " INPUT_OF("a.id", "model") " WHERE j.kind = " KIND_IS("sae_train") " AND j.state = 'done'),\n"
-        "side AS MATERIALIZED (SELECT sweep, name, arm, lambda, random_target, base, common, extraction, sae, count(*) AS seeds,"
-        " avg(l0) AS l0, avg(dead_pct) AS dead_pct, avg(ev) AS ev, avg(steps_to_90) AS steps_to_90 FROM fresh"
-        " GROUP BY sweep, name, arm, lambda, random_target, base, common, extraction, sae)\n"
-        "SELECT x.name AS sweep, x.arm, x.lambda, x.random_target, x.seeds, x.l0, x.dead_pct, x.ev, x.steps_to_90,\n"
+        "side AS MATERIALIZED (SELECT sweep, name, arm, lambda, random_target, lambda_schedule, k_sharp, k_sharp_override, base, common,"
+        " extraction, sae, count(*) AS seeds,"
+        " avg(l0) AS l0, avg(dead_pct) AS dead_pct, avg(ev) AS ev, avg(steps_to_90) AS steps_to_90,"
+        STD("l0") STD("dead_pct") STD("ev") STD("steps_to_90") " count(*) AS n FROM fresh"
+        " GROUP BY sweep, name, arm, lambda, random_target, lambda_schedule, k_sharp, base, common, extraction, sae)\n"
+        "SELECT x.name AS sweep, x.arm, x.lambda, x.random_target, x.lambda_schedule, x.k_sharp, x.k_sharp_override, x.seeds,"
+        " x.l0, x.l0_std, x.dead_pct, x.dead_pct_std, x.ev, x.ev_std, x.steps_to_90, x.steps_to_90_std,\n"
         "  x.l0 - o.l0 AS d_l0, x.dead_pct - o.dead_pct AS d_dead_pct, x.ev - o.ev AS d_ev,"
         " x.steps_to_90 - o.steps_to_90 AS d_steps_to_90, x.extraction, x.sae FROM side x\n"
         "LEFT JOIN side o ON o.sweep = x.sweep AND o.arm = 'control' AND o.base = x.base AND o.common = x.common"

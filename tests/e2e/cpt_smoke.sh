@@ -22,6 +22,26 @@ expect 0 sg table tokens --sweep cpt_smoke
 says 'shift'
 pass "from text to the tax, the structure and the pairs"
 
+# The report: verdict first, every table and the coloured text, from the manifest alone.
+expect 0 sg report cpt_smoke
+page=$SAEGRID_RESULTS/reports/cpt_smoke.html
+for section in arms structure ghost tokens curves; do
+    grep -q "id=\"cpt_smoke.$section\"" "$page" || fail "the report has no section $section"
+done
+for text in 'Are fresh SAEs lazier?' 'What it costs' 'within the gate' 'random, norm_matched' 'could have been found' \
+    'class="passage"' 'lambda \* aux / lm' 'beyond seed noise'; do
+    grep -q "$text" "$page" || fail "the report does not say: $text"
+done
+[ "$(grep -n 'Are fresh SAEs lazier' "$page" | head -1 | cut -d: -f1)" -lt "$(grep -n 'Perplexity of every arm' "$page" | head -1 | cut -d: -f1)" ] ||
+    fail "the verdict does not come first"
+cp "$page" before.html
+mkdir aside
+mv "$SAEGRID_RESULTS"/experiments/* aside/
+expect 0 sg report cpt_smoke
+cmp before.html "$page" || fail "the report needs more than the manifest"
+mv aside/* "$SAEGRID_RESULTS"/experiments/
+pass "the report is made from the manifest alone"
+
 # Only the L1 arm is pulled so hard that it unlearns: the gate of that arm misses, by name.
 expect 1 sg run "$sweeps/cpt_smoke.yaml" "${small[@]}" --set l1_lambda=1000 --set l1.lr=3e-2 -j 2
 says '1 missed a gate that must pass'

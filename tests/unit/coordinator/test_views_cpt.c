@@ -107,10 +107,10 @@ static void structure_is_folded_over_seeds_and_set_against_the_control(void **st
 {
     fill(*state);
     expect_csv(*state,
-               "SELECT arm, seeds, l0, dead_pct, ev, steps_to_90, d_l0, d_dead_pct, d_ev, d_steps_to_90 FROM structure ORDER BY arm",
-               "arm,seeds,l0,dead_pct,ev,steps_to_90,d_l0,d_dead_pct,d_ev,d_steps_to_90\n"
-               "control,2,9,2,0.5,150,0,0,0,0\n"
-               "saeception,2,6.5,1.5,0.75,75,-2.5,-0.5,0.25,-75\n");
+               "SELECT arm, seeds, l0, round(l0_std, 9) AS l0_std, dead_pct, ev, steps_to_90, d_l0, d_dead_pct, d_ev, d_steps_to_90 FROM structure ORDER BY arm",
+               "arm,seeds,l0,l0_std,dead_pct,ev,steps_to_90,d_l0,d_dead_pct,d_ev,d_steps_to_90\n"
+               "control,2,9,1.414213562,2,0.5,150,0,0,0,0\n"
+               "saeception,2,6.5,0.707106781,1.5,0.75,75,-2.5,-0.5,0.25,-75\n");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, mf_setup, mf_teardown)
