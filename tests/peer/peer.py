@@ -2,7 +2,9 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
+import zlib
 
 BIN = pathlib.Path(os.environ["SAEGRID_BIN"])
 
@@ -41,3 +43,24 @@ def choices(kind, knob):
                           capture_output=True, text=True).stdout
     rows = json.loads(text)["knobs"]
     return next(r for r in rows if r["name"] == knob)["choices"].split("|")
+
+
+def wandb_records(path, pb):
+    """Records of a .wandb file, by the rules of LevelDB's log; pb: wandb.proto.wandb_internal_pb2."""
+    data = path.read_bytes()
+    assert data[:7] == b":W&B" + struct.pack("<HB", 0xBEE1, 0)
+    at, parts = 7, b""
+    while at < len(data):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        crc, size, kind = struct.unpack("<IHB", data[at:at + 7])
+        body = data[at + 7:at + 7 + size]
+        assert crc == zlib.crc32(body, zlib.crc32(bytes([kind])))
+        parts = (parts if kind in (3, 4) else b"") + body
+        if kind in (1, 4):
+            record = pb.Record()
+            record.ParseFromString(parts)
+            yield record
+        at += 7 + size

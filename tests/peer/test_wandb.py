@@ -11,12 +11,10 @@ import json
 import os
 import pathlib
 import re
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
-import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 try:
@@ -24,32 +22,11 @@ try:
 except ImportError as why:
     print(f"skipped: {why}")
     sys.exit(77)
-from peer import convert, run_job
-
-
-def records(path):
-    """Records of a .wandb file, by the rules of LevelDB's log."""
-    data = path.read_bytes()
-    assert data[:7] == b":W&B" + struct.pack("<HB", 0xBEE1, 0)
-    at, parts = 7, b""
-    while at < len(data):
-        left = 32768 - at % 32768
-        if left < 7:
-            at += left
-            continue
-        crc, size, kind = struct.unpack("<IHB", data[at:at + 7])
-        body = data[at + 7:at + 7 + size]
-        assert crc == zlib.crc32(body, zlib.crc32(bytes([kind])))
-        parts = (parts if kind in (3, 4) else b"") + body
-        if kind in (1, 4):
-            record = pb.Record()
-            record.ParseFromString(parts)
-            yield record
-        at += 7 + size
+from peer import convert, run_job, wandb_records
 
 
 def check_log(path, run, job):
-    got = list(records(path))
+    got = list(wandb_records(path, pb))
     kinds = [r.WhichOneof("record_type") for r in got]
     assert kinds[:2] == ["header", "run"] and kinds[-3:] == ["exit", "final", "footer"], kinds
     assert [r.num for r in got] == list(range(len(got)))

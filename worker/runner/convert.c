@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/rundir.h"
 #include "worker/runner/hf_export.h"
+#include "worker/runner/tb_export.h"
 #include "worker/runner/wandb_export.h"
 #include "worker/sae/format.h"
 
@@ -21,6 +22,7 @@ enum { JOB_FILE_MAX = 64 << 20 };
 struct convert {
     const char *from_path, *to_path, *from, *to, *as; /* as: the command named in errors */
     const char *dtype;
+    bool is_consumed;        /* FROM is a copy made for this: it goes when all is done */
     struct sae_format_opts o;
 };
 
@@ -35,6 +37,7 @@ static void help(void)
     for (size_t i = 0; sae_format_at(i); i++)
         printf("  %-20s %s\n", sae_format_at(i)->name, sae_format_at(i)->help);
     printf("  %-20s %s\n", "wandb", "FROM a result folder: an offline run for `wandb sync`, below TO");
+    printf("  %-20s %s\n", "tensorboard", "FROM a result folder: its series and metrics as a run below TO");
     printf("  %-20s %s\n", "hf", "FROM a result with a language model: a Hugging Face folder TO");
     printf("\n"
            "--from         default auto: what FROM looks like\n"
@@ -78,6 +81,8 @@ static enum err_code parse(struct convert *c, int argc, char **argv, struct err 
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--approximate"))
             c->o.is_approximate = true;
+        else if (!strcmp(argv[i], "--consume"))
+            c->is_consumed = true;
         else if (!strncmp(argv[i], "--", 2)) {
             if (i + 1 == argc)
                 return err_set(e, ERR_USAGE, "%s: its value is missing", argv[i]);
@@ -147,10 +152,11 @@ static void name_origin(struct sae_model *m, const char *dir)
 }
 
 /* Not a format of SAEs: the whole result. */
-static enum err_code to_wandb(const struct convert *c, struct err *e)
+static enum err_code to_tracker(const struct convert *c, struct err *e)
 {
     struct buf written = {0};
-    enum err_code rc = wandb_export(c->from_path, c->to_path, &written, e);
+    enum err_code rc = strcmp(c->to, "wandb") ? tb_export(c->from_path, c->to_path, &written, e)
+                                              : wandb_export(c->from_path, c->to_path, &written, e);
 
     if (!rc)
         printf("%s\n", written.data);
@@ -162,8 +168,8 @@ static enum err_code convert(const struct convert *c, struct err *e)
 {
     struct sae_model m;
 
-    if (!strcmp(c->to, "wandb"))
-        return to_wandb(c, e);
+    if (!strcmp(c->to, "wandb") || !strcmp(c->to, "tensorboard"))
+        return to_tracker(c, e);
     if (!strcmp(c->to, "hf"))
         return hf_export(c->from_path, c->to_path, c->dtype, e);
     enum err_code rc = sae_format_read(&m, c->from_path, c->from, &c->o, e);
@@ -189,7 +195,10 @@ int convert_main(int argc, char **argv)
         help();
         return 0;
     }
-    if (parse(&c, argc, argv, &e) || convert(&c, &e))
+    if (parse(&c, argc, argv, &e))
         return fail(&c, &e);
-    return 0;
+    enum err_code rc = convert(&c, &e);
+    if (c.is_consumed && fs_remove_tree(c.from_path, rc ? NULL : &e) && !rc)
+        rc = e.code;
+    return rc ? fail(&c, &e) : 0;
 }
