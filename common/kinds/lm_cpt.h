@@ -54,6 +54,7 @@
     X(ENUM, rounding, "stochastic", 0, 0, "stochastic|nearest", "of weights and moments to bf16; nearest loses small steps") \
     X(I64, eval_ids, "20000", 0, 1LL << 40, "ids", "validation ids read during training by lambda_schedule: anneal") \
     X(I64, score_ids, "0", 0, 1LL << 40, "ids", "validation ids of ppl_base and ppl, before the first and after the last step; 0: all") \
+    X(F64, damage, "0", 0, 1e6, "", "to see what notices: noise on every weight after the last step, in parts of the weights' root mean square") \
     X(I64, seed, "0", 0, INT64_MAX, "", "root of every random stream: order of the data, random targets") \
     X(I64, seed_order, "-1", -1, INT64_MAX, "", "of the order of the sequences; -1: seed")
 

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/rng.h"
 #include "worker/jobs/cpt_arm.h"
 #include "worker/jobs/lm_site.h"
 #include "worker/jobs/neox_io.h"
 #include "worker/jobs/neox_trainer.h"
+#include "worker/num/vec.h"
 #include "worker/runner/impl.h"
 
 enum { POINTS_MAX = 2000 };
@@ -364,6 +366,23 @@ static void report(struct cpt *s, double wall_s)
         job_verdict(j, "negative", s->negative);
 }
 
+/* Harm that the gates have to find; the result says that it was done. */
+static void damage(struct cpt *s)
+{
+    struct rng r = rng_stream((uint64_t)s->cfg->seed, "cpt.damage");
+
+    if (!(s->cfg->damage > 0))
+        return;
+    for (size_t i = 0; i < s->t.m.n_params; i++) {
+        const struct param *p = &s->t.m.param[i];
+        const double size = s->cfg->damage * sqrt(vec_sumsq(p->data, p->n) / (double)p->n);
+
+        for (size_t k = 0; k < p->n; k++)
+            p->data[k] += (real)(size * rng_normal(&r));
+    }
+    job_summary(s->j, "WARNING: noise of %g of their size was put on all weights (damage).", s->cfg->damage);
+}
+
 static enum err_code train(struct cpt *s, struct err *e)
 {
     struct job *j = s->j;
@@ -381,6 +400,7 @@ static enum err_code train(struct cpt *s, struct err *e)
     if (loop(s, e))
         return e->code;
     const double wall_s = (double)(j->clock->mono_us(j->clock) - start_us) * 1e-6;
+    damage(s);
     if (neox_output_save(&s->t.m, j, ST_F32, job_input(j, "data")->dir, e))
         return e->code;
     report(s, wall_s);

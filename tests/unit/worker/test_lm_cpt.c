@@ -302,6 +302,15 @@ static void annealing_halves_lambda_while_the_tax_is_too_high(void **state)
     assert_near(metric("linear", "lambda_end"), 0.25, 1e-12);
 }
 
+static void damage_is_done_after_training_and_shows(void **state)
+{
+    (void)state;
+    cpt("noisy", "\"arm\": \"control\", \"damage\": 0.5, " CPT);
+    assert_false(is_same_model("noisy", "control"));
+    assert_near(metric("noisy", "lm_loss"), metric("control", "lm_loss"), 0);
+    assert_true(metric("noisy", "ppl") > 1.05 * metric("control", "ppl"));
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     struct err e = {0};
@@ -322,6 +331,7 @@ int main(void)
         cmocka_unit_test(micro_batches_and_checkpointing_give_the_same_training),
         cmocka_unit_test(a_stopped_run_goes_on_with_the_same_bits),
         cmocka_unit_test(annealing_halves_lambda_while_the_tax_is_too_high),
+        cmocka_unit_test(damage_is_done_after_training_and_shows),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
 
