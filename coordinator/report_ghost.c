@@ -57,8 +57,8 @@ static enum err_code put_fields(struct report *r, struct err *e)
         {.column = "detectable", .title = "could have been found"},
         {.column = "margin_delta", .title = "margin (nats)"}};
     struct table of = {0}, t = {0};
-    enum err_code rc = query_table(r->q, &of, e, COMPARISONS " SELECT stage, job, CAST(b.data AS TEXT) FROM of JOIN blob b ON b.job = of.id"
-                                   " AND b.name = 'fields' ORDER BY ord, job", "i", r->sweep_id);
+    enum err_code rc = query_table(r->q, &of, e, COMPARISONS " SELECT of.stage, of.job, CAST(b.data AS TEXT) FROM of JOIN blob b ON b.job = of.id"
+                                   " AND b.name = 'fields' ORDER BY of.ord, of.job", "i", r->sweep_id);
 
     table_add_col(&t, "stage");
     table_add_col(&t, "job");

@@ -112,7 +112,7 @@ static enum err_code match(struct lineage *l, char *const *other, const char *a,
     for (size_t i = 0; i < l->n; i++) {
         size_t k = 0;
 
-        if (!*l->seed[i] && !*other[i]) {
+        if ((!*l->seed[i] && !*other[i]) || (l->n == 1 && (!*l->seed[i] || !*other[i]))) {
             l->partner[i] = i;
             continue;
         }

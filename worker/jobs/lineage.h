@@ -15,7 +15,8 @@ MUST_CHECK enum err_code lineage_seed(struct buf *out, const struct job *j, cons
                                       struct err *e);
 
 /* Partners: of the i-th of input `a`, the partner[i]-th of input `b`; both have n.  By place where no
- * result on either side says its seed.  ERR_INVALID: a seed twice on a side, or without a partner. */
+ * result on either side says its seed; one against one also where one side alone says it, as a model and
+ * what it began from.  ERR_INVALID: a seed twice on a side, or without a partner. */
 struct lineage {
     size_t n;
     size_t *partner;   /* [n] */

@@ -87,8 +87,9 @@ static void a_seed_without_a_partner_is_refused(void **state)
     assert_fails(jobrun(&jobs, "twice", "lm_compare", "", "evals=a0,evals=a0,control=c0,control=c5", &e), ERR_INVALID, e,
                  "evals: two results of seed 0");
     eval("n", 200, -1);
-    assert_fails(jobrun(&jobs, "unknown", "lm_compare", "", "evals=a5,control=n", &e), ERR_INVALID, e,
+    assert_fails(jobrun(&jobs, "unknown", "lm_compare", "", "evals=a0,evals=a5,control=c0,control=n", &e), ERR_INVALID, e,
                  "evals: seed 5 has no partner in control");
+    assert_near(tax("begun", "evals=a5,control=n"), 1, 1e-12); /* one against what it began from */
 }
 
 static void models_without_a_seed_are_paired_by_place(void **state)
