@@ -2,14 +2,14 @@
 # A training step and an evaluation of GPT-NeoX, ours and transformers' in turn: medians over the turns, a line a shape.
 #   [VAR=...] tests/bench/compare_neox_torch.sh BUILD [SHAPE...]
 # SHAPE: 14m 70m 160m. CONTEXTS="256 512"; THREADS="1 2"; TURNS=3; REPEATS=3 steps a turn, of which the median counts;
-# FORM=eager|compile; PYTHON=python3, with torch and transformers.
+# FORM=eager|compile|bf16 (weights and all): theirs; STORE=f32|bf16|lean: ours; PYTHON=python3, with torch and transformers.
 # of_gemm: our step's matrix products against our sgemm on the same threads; memory: peak resident GiB.
 set -eu
 build=${1:?usage: compare_neox_torch.sh BUILD [SHAPE...]}
 shift
 [ $# -gt 0 ] || set -- 14m 70m 160m
 here=$(cd "$(dirname "$0")" && pwd)
-python=${PYTHON:-python3} turns=${TURNS:-3} repeats=${REPEATS:-3} form=${FORM:-eager}
+python=${PYTHON:-python3} turns=${TURNS:-3} repeats=${REPEATS:-3} form=${FORM:-eager} store=${STORE:-f32}
 export OPENBLAS_NUM_THREADS=1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -24,7 +24,7 @@ for shape in "$@"; do
         for threads in ${THREADS:-1 2}; do
             rm -f "$tmp"/*
             for ((turn = 0; turn < turns; turn++)); do
-                "$build/bin/bench_neox_step" "$shape" "$context" "$threads" "$repeats" >>"$tmp/ours"
+                "$build/bin/bench_neox_step" "$shape" "$context" "$threads" "$repeats" "$store" >>"$tmp/ours"
                 "$python" "$here/torch_neox.py" "$shape" "$context" "$threads" "$repeats" "$form" \
                     >>"$tmp/torch" 2>"$tmp/err" || { tail -n 3 "$tmp/err" >&2; exit 1; }
             done

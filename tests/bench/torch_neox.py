@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One training step of transformers' GPT-NeoX: torch_neox.py SHAPE CONTEXT THREADS REPEATS [compile]"""
+"""One training step of transformers' GPT-NeoX: torch_neox.py SHAPE CONTEXT THREADS REPEATS [eager|compile|bf16]"""
 import resource
 import sys
 import time
@@ -12,6 +12,8 @@ layers, d, h = {"14m": (6, 128, 4), "70m": (6, 512, 8), "160m": (12, 768, 12)}[n
 torch.set_num_threads(threads)
 model = GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=50304, hidden_size=d, num_hidden_layers=layers,
                                          num_attention_heads=h, intermediate_size=4 * d))
+if "bf16" in sys.argv:
+    model = model.to(torch.bfloat16)
 opt = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1)
 run = torch.compile(model) if "compile" in sys.argv else model
 ids = torch.randint(0, 50304, (1, t))
