@@ -1,15 +1,17 @@
 /* bench_sae_step.c - one training step of an architecture against an sgemm of the encoder's shape.
  *
- *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step [row [repeats [arch [float|BIAS [wall]]]]]
+ *   ninja bench_sae_step && OPENBLAS_NUM_THREADS=1 bin/bench_sae_step \
+ *       [row [repeats [arch [float|bf16|BIAS [cpu|wall [CLIP]]]]]]
  *
  * Warm-up, then medians of 9 repeats or as many as asked for, at most 99; step and product alternate
  * in one process, so shares travel between machines.  Times are processor time of the one thread, so
- * what else runs on the machine counts by its use of caches only.  of_blas: share that OpenBLAS's sgemm
- * would take of the step, the median over repeats; of_best: that the faster of it and our own float
- * product (panel.c) would, since OpenBLAS may have picked slow kernels (OPENBLAS_CORETYPE); blas_low
- * and blas_hi: a tenth of the repeats is below and above.  blas_gf, own_gf: GFLOP/s of the two.
- * float: without candidates in bfloat16; BIAS: the encoder's bias at the start, below 0 for features
- * that are seldom active; wall: the clock on the wall, to set beside another program's.
+ * what else runs on the machine counts by its use of caches only; wall: the clock on the wall, to set
+ * beside another program's.  of_blas: share that OpenBLAS's sgemm would take of the step, the median
+ * over repeats; of_best: that the faster of it and our own float product (panel.c) would, since
+ * OpenBLAS may have picked slow kernels (OPENBLAS_CORETYPE); blas_low and blas_hi: a tenth of the
+ * repeats is below and above.  blas_gf, own_gf: GFLOP/s of the two.  float: without candidates in
+ * bfloat16; bf16: with `precision: bf16`; BIAS: the encoder's bias at the start, below 0 for features
+ * that are seldom active; CLIP: norm to which gradients are clipped, 0 for no clipping.
  * mem_mib and rss_mib: what was planned, and what the process holds of anonymous memory.
  */
 #include <stdio.h>
@@ -82,6 +84,8 @@ struct rig {
     size_t at;
 };
 
+static double clip_norm;
+
 static void open_rig(struct rig *g, const char *arch, const char *how)
 {
     const struct shape *s = g->shape;
@@ -92,6 +96,7 @@ static void open_rig(struct rig *g, const char *arch, const char *how)
     g->cfg = (struct sae_cfg){.arch = sae_arch_find(arch), .d = s->d, .f = s->f, .k = s->k, .l1 = 2,
                               .is_tied = true, .jump = {.bandwidth = 0.1, .theta = 2},
                               .prefixes = {{s->f / 16, s->f / 4, s->f}, 3, SAE_PREFIX_MEAN},
+                              .is_bf16 = !strcmp(how, "bf16"), .clip = clip_norm,
                               .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
     if (!g->cfg.arch)
         exit(64);
@@ -213,6 +218,7 @@ int main(int argc, char **argv)
     const char *arch = argc > 3 ? argv[3] : "topk", *how = argc > 4 ? argv[4] : "0";
     int only = argc > 1 ? atoi(argv[1]) : -1, asked = argc > 2 ? atoi(argv[2]) : REPEATS;
 
+    clip_norm = argc > 6 ? strtod(argv[6], NULL) : 0;
     is_wall = argc > 5 && !strcmp(argv[5], "wall");
     load_blas();
     printf("isa %s, bfloat16 %s, blas %s, one thread\n", isa_name(isa_in_use()),

@@ -3,13 +3,14 @@
 #   [VAR=...] tests/bench/compare_torch.sh BUILD [row...]
 # TURNS=5; ARCH=topk|batchtopk|relu|jumprelu; BIAS=0 of the encoder at the start; PYTHON=python3;
 # THREADS=1: one of our processes; THREADS=2: two of ours against two threads of PyTorch.
+# CLIP=0: norm to which the gradients of a step are clipped, on both sides.
 # FORMS: those of tests/peer/bench_torch_sae.py, by default all of the arch; the fastest counts.
 set -eu
 build=${1:?usage: compare_torch.sh BUILD [row...]}
 shift
 here=$(cd "$(dirname "$0")/../.." && pwd)
 peer_py=$here/tests/peer/bench_torch_sae.py
-threads=${THREADS:-1} turns=${TURNS:-5} arch=${ARCH:-topk} bias=${BIAS:-0} python=${PYTHON:-python3}
+threads=${THREADS:-1} turns=${TURNS:-5} arch=${ARCH:-topk} bias=${BIAS:-0} clip=${CLIP:-0} python=${PYTHON:-python3}
 export OPENBLAS_NUM_THREADS=1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -22,7 +23,7 @@ median() { sort -g "$1" | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)] }
 ours() {
     local pids=()
     for ((i = 0; i < threads; i++)); do
-        "$build/bin/bench_sae_step" "$1" 1 "$arch" "$bias" wall >"$tmp/ours.$i" &
+        "$build/bin/bench_sae_step" "$1" 1 "$arch" "$bias" wall "$clip" >"$tmp/ours.$i" &
         pids+=($!)
     done
     wait "${pids[@]}"
@@ -37,7 +38,7 @@ for row in ${@:-0 1 2 3}; do
     rm -f "$tmp"/*
     for form in $forms; do
         coproc PEER { exec "$python" "$peer_py" --serve --arch "$arch" --row "$row" --form "$form" \
-            --bias "$bias" --threads "$threads" 2>"$tmp/err"; }
+            --bias "$bias" --clip "$clip" --threads "$threads" 2>"$tmp/err"; }
         peer=$PEER_PID in=${PEER[1]} out=${PEER[0]}
         if ! read -r _ <&"$out"; then
             echo "$form: $(tail -n 1 "$tmp/err")" >&2

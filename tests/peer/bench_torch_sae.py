@@ -83,6 +83,8 @@ def step(m, opt, x):
         with torch.no_grad():
             g, w = m.w_dec.grad, m.w_dec
             g -= (g * w).sum(1, keepdim=True) * w
+    if m.clip > 0:
+        torch.nn.utils.clip_grad_norm_(m.parameters(), m.clip)
     opt.step()
     with torch.no_grad():
         m.w_dec /= m.w_dec.norm(dim=1, keepdim=True)
@@ -90,10 +92,11 @@ def step(m, opt, x):
 
 
 class Bench:
-    def __init__(self, arch, row, form, bias):
+    def __init__(self, arch, row, form, bias, clip=0.0):
         d, f, k, n = SHAPES[row]
         torch.manual_seed(1)
         self.m = Sae(arch, d, f, k, "sparse" in form, bias)
+        self.m.clip = clip
         self.opt = torch.optim.Adam(self.m.parameters(), lr=3e-4, fused=True)
         self.xs = [torch.randn(n, d) for _ in range(8)]
         self.inner = 1 + int(4e9 / (2 * n * d * f))
@@ -121,6 +124,7 @@ def main():
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--form", choices=forms_of("topk"))
     p.add_argument("--bias", type=float, default=0.0)
+    p.add_argument("--clip", type=float, default=0.0, help="norm of all gradients; 0: no clipping")
     p.add_argument("--forms", action="store_true", help="print the forms of this arch and stop")
     p.add_argument("--serve", action="store_true")
     a = p.parse_args()
@@ -129,7 +133,7 @@ def main():
         print(*forms_of(a.arch))
         return
     if a.serve:
-        bench = Bench(a.arch, a.row, a.form, a.bias)
+        bench = Bench(a.arch, a.row, a.form, a.bias, a.clip)
         print("ready", flush=True)
         for _ in sys.stdin:
             print(f"{bench.seconds():.9f}", flush=True)
@@ -141,7 +145,7 @@ def main():
             if a.row not in (None, row) or a.form not in (None, form):
                 continue
             try:
-                bench = Bench(a.arch, row, form, a.bias)
+                bench = Bench(a.arch, row, form, a.bias, a.clip)
             except Exception as e:  # torch.compile needs a C++ compiler
                 print(f"{d:5} {f:5} {k:3} {n:5} {form:>14} failed: {type(e).__name__}", flush=True)
                 continue

@@ -9,6 +9,13 @@ import zlib
 BIN = pathlib.Path(os.environ["SAEGRID_BIN"])
 
 
+def describe(kind):
+    """What `saegrid kinds KIND --json` says."""
+    text = subprocess.run([BIN / "saegrid", "kinds", kind, "--json"], check=True,
+                          capture_output=True, text=True).stdout
+    return json.loads(text)
+
+
 def run_job(root, name, kind, knobs, inputs, job):
     """One job in ROOT/NAME; inputs are (name, job, folder)."""
     folder = pathlib.Path(root, name + ".tmp")
@@ -39,9 +46,7 @@ def infer(sae, x, folder, *more):
 
 def choices(kind, knob):
     """The choices of a knob, from `saegrid kinds KIND --json`."""
-    text = subprocess.run([BIN / "saegrid", "kinds", kind, "--json"], check=True,
-                          capture_output=True, text=True).stdout
-    rows = json.loads(text)["knobs"]
+    rows = describe(kind)["knobs"]
     return next(r for r in rows if r["name"] == knob)["choices"].split("|")
 
 

@@ -28,7 +28,7 @@ AUX = {"aux": "auxk", "dead_rows": 3 * N, "k_aux": 3, "auxk_alpha": 0.25}
 REFERENCE = "%064d" % 99
 RULE = {"bias_rule": "gba", "bias_groups": 1, "bias_every": 20, "bias_gamma": 0.05, "bias_high": 0.1}
 CASES = {
-    "topk": {},
+    "topk": {"seed": 1},
     "topk+auxk": AUX,
     "topk+clip": {"clip": 0.3, "warmup": 50, "decay": 0.3},
     "topk+aligned": {"aligned": True},
