@@ -280,7 +280,7 @@ static void test_each_failing_write(void **state)
 
 static void test_each_failing_sync(void **state)
 {
-    walk(*state, FAULT_SYNC, EIO, "sync", 15);
+    walk(*state, FAULT_SYNC, EIO, "sync", 10);
 }
 
 static void test_each_failing_open_rename_mkdir_and_unlink(void **state)
