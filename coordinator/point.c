@@ -126,22 +126,30 @@ double points_also(const struct points *p, size_t row, const char *metric)
     return number(&p->t, row, metric);
 }
 
+/* A comparison's columns; a metric whose jobs report its interval themselves, as M_low and M_high, a row a job; others
+ * as means over seeds. */
 static enum err_code load_rows(struct points *p, struct query *q, const char *sweep, const struct point_ref *ref,
                                const char *metric, const char *by, bool *is_comparison, struct err *e)
 {
     struct buf sql = {0};
-    int64_t n;
+    int64_t n, own = 0;
     enum err_code rc = query_i64(q, &n, e, "SELECT count(*) FROM stability WHERE sweep = ?1 AND stage = ?2", "tt", sweep,
                                  ref->stage);
 
     *is_comparison = n > 0;
-    buf_fmt(&sql, "SELECT * FROM %s WHERE sweep = ?1 AND stage = ?2%s", n ? "stability" : "summary",
-            n ? "" : " AND metric = ?3");
+    if (!rc && !n)
+        rc = query_i64(q, &own, e, "SELECT count(*) FROM metric_name WHERE name IN (?1 || '_low', ?1 || '_high')", "t", metric);
+    if (n)
+        buf_str(&sql, "SELECT * FROM stability WHERE sweep = ?1 AND stage = ?2 AND ?3 = ?3");
+    else if (own == 2)
+        buf_fmt(&sql, "SELECT `%s` AS mean, `%s_low` AS ci_low, `%s_high` AS ci_high, * FROM runs WHERE sweep = ?1 AND stage = ?2"
+                      " AND ?3 = ?3 AND state = 'done'", metric, metric, metric);
+    else
+        buf_str(&sql, "SELECT * FROM summary WHERE sweep = ?1 AND stage = ?2 AND metric = ?3");
     if (by)
         buf_fmt(&sql, " ORDER BY `%s`", by);
     if (!rc)
-        rc = n ? query_table(q, &p->t, e, sql.data, "tt", sweep, ref->stage)
-               : query_table(q, &p->t, e, sql.data, "ttt", sweep, ref->stage, metric);
+        rc = query_table(q, &p->t, e, sql.data, "ttt", sweep, ref->stage, metric);
     buf_free(&sql);
     return rc;
 }
