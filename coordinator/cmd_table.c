@@ -212,6 +212,7 @@ int cmd_table(int argc, char **argv)
     const struct opts_cmd cmd = {
         "table", "NAME",
         "Print a view of the manifest or a stored query: runs, summary, stability, pareto, metrics,\n"
+        "arms, perplexity, structure, tokens (of continued pretraining),\n"
         "series, pairs, failures, attempts, slowest, time, promotions, artifacts, fixes, definitions;\n"
         "or hypotheses: the verdicts on H1 to H5, with their intervals and rules;\n"
         "checks: what each sweep expected, and whether it held;\n"

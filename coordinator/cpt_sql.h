@@ -1,6 +1,7 @@
 /* cpt_sql.h - parts of SQL about continued pretraining, for its views and its sections of a report. */
 #pragma once
 #include "common/buf.h"
+#include "coordinator/manifest_query.h"
 
 #define METRIC_OF(job, name)                                                                       \
     "(SELECT v.value FROM metric v WHERE v.job = " job                                             \
@@ -13,6 +14,8 @@
 /* "cpt AS MATERIALIZED (...)", a common table expression: every lm_cpt job by `id` with base (job), arm, seed, lambda,
  * random_target, lambda_schedule (NULL: constant), k_sharp, k_sharp_override, common (its other knobs, JSON). */
 void cpt_sql_runs(struct buf *out);
+/* "WITH cpt AS ...", then `select`, whose ?1 is the sweep. */
+enum err_code cpt_sql_ask(struct query *q, int64_t sweep, const char *select, struct table *out, struct err *e);
 /* An arm as a person would say it, from such a row `c`. */
 #define CPT_NAME(c)                                                                                \
     c ".arm || coalesce(', ' || " c ".random_target, '') || coalesce(', lambda ' || printf('%g', " c ".lambda), '')" \

@@ -55,18 +55,10 @@ static enum err_code fill_student(sqlite3 *db, struct err *e)
 static enum err_code make_views(struct manifest *m, struct err *e)
 {
     struct buf sql = {0};
-    sqlite3_stmt *st;
-    bool same = false;
-    enum err_code rc = ERR_OK;
+    bool same;
 
     views_sql(&sql);
-    if (sqlite3_prepare_v2(m->db, "SELECT value = ?1 FROM meta WHERE name = 'views'", -1, &st, NULL))
-        rc = db_error(m->db, e, "views");
-    if (!rc) {
-        sqlite3_bind_text(st, 1, sql.data, -1, SQLITE_STATIC);
-        same = sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int(st, 0);
-        sqlite3_finalize(st);
-    }
+    enum err_code rc = db_views_are(m->db, sql.data, &same, e);
     if (!rc && !same) {
         char *keep = sqlite3_mprintf("BEGIN IMMEDIATE; %s INSERT OR REPLACE INTO meta VALUES "
                                      "('views', %Q); COMMIT;", sql.data, sql.data);

@@ -54,6 +54,19 @@ enum err_code db_script(sqlite3 *db, const char *sql, struct err *e)
     return db_error(db, e, what);
 }
 
+enum err_code db_views_are(sqlite3 *db, const char *sql, bool *same, struct err *e)
+{
+    sqlite3_stmt *st;
+
+    *same = false;
+    if (sqlite3_prepare_v2(db, "SELECT value = ?1 FROM meta WHERE name = 'views'", -1, &st, NULL))
+        return db_error(db, e, "views");
+    sqlite3_bind_text(st, 1, sql, -1, SQLITE_STATIC);
+    *same = sqlite3_step(st) == SQLITE_ROW && sqlite3_column_int(st, 0);
+    sqlite3_finalize(st);
+    return ERR_OK;
+}
+
 enum err_code db_prepare_all(struct manifest *m, struct err *e)
 {
     for (int i = 0; i < ST_COUNT; i++)

@@ -35,6 +35,8 @@ struct manifest {
 /* --- manifest_db.c --- */
 enum err_code db_error(sqlite3 *db, struct err *e, const char *what);
 enum err_code db_script(sqlite3 *db, const char *sql, struct err *e);
+/* Whether the views of the file were made from this text. */
+enum err_code db_views_are(sqlite3 *db, const char *sql, bool *same, struct err *e);
 enum err_code db_prepare_all(struct manifest *m, struct err *e);
 void db_bind_list(sqlite3_stmt *st, const char *fmt, va_list ap);
 /* Runs a statement that returns nothing; *changes may be NULL. */

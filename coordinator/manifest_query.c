@@ -12,6 +12,7 @@
 #include "coordinator/manifest_internal.h"
 #include "coordinator/migrate.h"
 #include "coordinator/opts.h"
+#include "coordinator/views.h"
 
 struct query {
     sqlite3 *db;
@@ -55,6 +56,24 @@ static enum err_code open_still(struct query *q, const char *path, struct err *e
     return rc == SQLITE_OK ? ERR_OK : db_error(q->db, e, path);
 }
 
+/* Views that another version of this program left are covered by ours. */
+static enum err_code own_views(struct query *q, struct err *e)
+{
+    struct buf sql = {0}, temp = {0};
+    bool same;
+
+    views_sql(&sql);
+    enum err_code rc = db_views_are(q->db, sql.data, &same, e);
+    if (!rc && !same) {
+        buf_str(&temp, "PRAGMA temp_store = MEMORY;\n");
+        views_temp_sql(&temp);
+        rc = db_script(q->db, temp.data, e);
+    }
+    buf_free(&sql);
+    buf_free(&temp);
+    return rc;
+}
+
 static enum err_code open_file(struct query *q, const char *results, const char *path, struct err *e)
 {
     int version, flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -72,6 +91,8 @@ static enum err_code open_file(struct query *q, const char *results, const char 
     if (!rc && version < migrate_version())
         rc = err_set(e, ERR_INVALID, "%s: schema version %d, this saegrid reads %d: run a sweep to bring it up to date",
                      path, version, migrate_version());
+    if (!rc)
+        rc = own_views(q, e);
     if (!rc)
         rc = db_script(q->db, "PRAGMA query_only = ON; PRAGMA cache_size = -65536", e);
     return rc;

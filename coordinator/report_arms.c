@@ -1,7 +1,6 @@
 /* report_arms.c - continued pretraining: what each arm costs in perplexity, and the verdicts. */
 #include "coordinator/report_table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/cpt_sql.h"
@@ -12,18 +11,6 @@
     "of AS (SELECT DISTINCT j.id, t.name AS stage, t.ord, lower(hex(j.digest)) AS job, coalesce(sj.verdict, j.verdict) AS verdict," \
     " j.message FROM job j" IN_SWEEP " JOIN stage t ON t.id = sj.stage WHERE s.id = ?1 AND j.kind = " KIND_IS(kind)        \
     " AND j.state = 'done')"
-
-static enum err_code ask(struct report *r, struct table *t, const char *select, struct err *e)
-{
-    struct buf sql = {0};
-
-    buf_str(&sql, "WITH ");
-    cpt_sql_runs(&sql);
-    buf_str(&sql, select);
-    enum err_code rc = query_table(r->q, t, e, sql.data, "i", r->sweep_id);
-    buf_free(&sql);
-    return rc;
-}
 
 /* --- verdicts ----------------------------------------------------------------------------------- */
 
@@ -63,12 +50,12 @@ static void put_tax(struct report *r, const struct cell *c)
 static enum err_code put_taxes(struct report *r, struct err *e)
 {
     struct table t = {0};
-    enum err_code rc = ask(r, &t,
+    enum err_code rc = cpt_sql_ask(r->q, r->sweep_id,
         ", " OF_KIND("lm_compare") ", first AS (SELECT of.*, " INPUT_OF("of.id", "evals") " AS eval FROM of)"
         " SELECT f.job, " CPT_NAME("c") ", " METRIC_OF("f.id", "ppl_increase_pct") ", " METRIC_OF("f.id", "ppl_increase_pct_low") ", "
         METRIC_OF("f.id", "ppl_increase_pct_high") ", coalesce(json_extract((SELECT knobs FROM job WHERE id = f.eval), '$.split'), 'valid'),"
         " f.verdict FROM first f JOIN cpt c ON c.id = " INPUT_OF("f.eval", "model") " ORDER BY 6 DESC, " CPT_ORDER("c")
-        ", c.lambda, c.random_target", e);
+        ", c.lambda, c.random_target", &t, e);
 
     if (!rc && t.n_rows)
         buf_str(r->out, "<p><strong>What it costs</strong></p>\n<ul class=\"checks\">\n");
@@ -83,11 +70,11 @@ static enum err_code put_taxes(struct report *r, struct err *e)
 static enum err_code put_lazier(struct report *r, struct err *e)
 {
     struct table t = {0};
-    enum err_code rc = ask(r, &t,
+    enum err_code rc = cpt_sql_ask(r->q, r->sweep_id,
         ", " OF_KIND("structure_check") ", first AS (SELECT of.*, " INPUT_OF("of.id", "saes") " AS sae FROM of),"
         " acts AS (SELECT f.*, " INPUT_OF("f.sae", "acts") " AS acts FROM first f)"
         " SELECT f.job, " CPT_NAME("c") ", f.message, f.verdict FROM acts f JOIN cpt c ON c.id = " INPUT_OF("f.acts", "model")
-        " ORDER BY " CPT_ORDER("c") ", c.lambda, c.random_target", e);
+        " ORDER BY " CPT_ORDER("c") ", c.lambda, c.random_target", &t, e);
 
     if (!rc && t.n_rows)
         buf_str(r->out, "<p><strong>Are fresh SAEs lazier?</strong></p>\n<ul class=\"checks\">\n");
@@ -116,50 +103,11 @@ enum err_code report_arms_verdict(struct report *r, struct err *e)
 
 /* --- comparison --------------------------------------------------------------------------------- */
 
-#define STD_OF(x) "CASE WHEN count(" x ") > 1 THEN sqrt(max(0, sum(" x " * " x ") - count(" x ") * avg(" x ") * avg(" x ")) / (count(" x ") - 1)) END"
-
-/* Of the same text and protocol as some arm's; arms that differ in another knob than those that make an arm, the step
- * size say, are told apart by it. */
 static const char comparison[] =
-    ", tax AS (SELECT DISTINCT e.id AS eval, j.id, lower(hex(j.digest)) AS job FROM job j" IN_SWEEP
-    " JOIN job_input i ON i.job = j.id AND i.name = 'evals' JOIN job e ON e.id = i.input"
-    " WHERE s.id = ?1 AND j.kind = " KIND_IS("lm_compare") "),"
-    " score AS (SELECT p.*, e.id AS eval, e.knobs AS protocol,"
-    " json_remove(c.common, '$.seed', '$.seed_order', '$.score_ids', '$.eval_ids') AS settings FROM perplexity p"
-    " JOIN job e ON lower(hex(e.digest)) = p.job LEFT JOIN cpt c ON c.id = " INPUT_OF("e.id", "model")
-    " WHERE p.sweep = (SELECT name FROM sweep WHERE id = ?1))"
-    " SELECT p.arm || coalesce(', ' || p.random_target, '') AS arm, p.lambda AS weight, p.lambda_schedule AS schedule, p.k_sharp AS kept,"
-    " p.settings AS settings, p.split AS text, count(*) AS seeds, avg(p.ppl) AS ppl, " STD_OF("p.ppl") " AS ppl_std,"
-    " avg(p.change_base_pct) AS base_pct, " STD_OF("p.change_base_pct") " AS base_std,"
-    " avg(p.change_control_pct) AS control_pct, " STD_OF("p.change_control_pct") " AS control_std,"
-    " max(" METRIC_OF("x.id", "ppl_increase_pct_low") ") AS low, max(" METRIC_OF("x.id", "ppl_increase_pct_high") ") AS high,"
-    " min(p.verdict) AS verdict, coalesce(max(x.job), min(p.job)) AS job FROM score p LEFT JOIN tax x ON x.eval = p.eval"
-    " WHERE p.protocol IN (SELECT protocol FROM score WHERE arm <> 'baseline')"
-    " GROUP BY p.arm, p.random_target, p.lambda, p.lambda_schedule, p.k_sharp, p.k_sharp_override, p.settings, p.protocol"
-    " ORDER BY p.split DESC, " CPT_ORDER("p") ", p.lambda, p.random_target, p.k_sharp, p.settings";
-
-/* Settings that all arms share say nothing. */
-static void drop_shared(struct table *t)
-{
-    const int col = table_col(t, "settings");
-    const struct cell *first = NULL;
-
-    for (size_t i = 0; i < t->n_rows; i++) {
-        const struct cell *c = table_cell(t, i, (size_t)col);
-
-        if (c->type == CELL_NULL)
-            continue;
-        if (first && !cell_equal(first, c))
-            return;
-        first = c;
-    }
-    for (size_t i = 0; i < t->n_rows; i++) {
-        struct cell *c = &t->cells[i * t->n_cols + (size_t)col];
-
-        free(c->text);
-        *c = (struct cell){0};
-    }
-}
+    "SELECT arm || coalesce(', ' || random_target, '') AS arm, lambda AS weight, lambda_schedule AS schedule, k_sharp AS kept, settings,"
+    " split AS text, seeds, ppl, ppl_std, change_base_pct AS base_pct, change_base_pct_std AS base_std, change_control_pct AS control_pct,"
+    " change_control_pct_std AS control_std, change_control_pct_low AS low, change_control_pct_high AS high, verdict, job FROM arms"
+    " WHERE sweep = ?1";
 
 static enum err_code put_overrides(struct report *r, struct err *e)
 {
@@ -195,11 +143,10 @@ static enum err_code write_arms(struct report *r, struct err *e)
         {.column = "verdict", .title = "tax gate"}};
     struct table t = {0};
     struct buf all = {0};
-    enum err_code rc = ask(r, &t, comparison, e);
+    enum err_code rc = query_table(r->q, &t, e, comparison, "t", r->sweep);
 
-    buf_fmt(&all, "saegrid table perplexity --sweep %s", r->sweep);
+    buf_fmt(&all, "saegrid table arms --sweep %s", r->sweep);
     if (!rc && t.n_rows) {
-        drop_shared(&t);
         buf_str(r->out, "<p>Against the control of the same seed; the change against the untouched model decides nothing, since a model "
                         "that still learns improves under any continued pretraining.</p>\n");
         report_table(r, &t, cols, ARRAY_LEN(cols), "Perplexity of every arm: mean \u00b1 standard deviation over seeds", all.data);

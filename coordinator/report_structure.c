@@ -39,12 +39,9 @@ static enum err_code write_structure(struct report *r, struct err *e)
         {.column = "effect", .title = "effect size"},
         {.column = "side", .title = "beyond seed noise"}};
     struct table of = {0}, t = {0};
-    struct buf sql = {0}, all = {0};
+    struct buf all = {0};
 
-    buf_str(&sql, "WITH ");
-    cpt_sql_runs(&sql);
-    buf_str(&sql, checks);
-    enum err_code rc = query_table(r->q, &of, e, sql.data, "i", r->sweep_id);
+    enum err_code rc = cpt_sql_ask(r->q, r->sweep_id, checks, &of, e);
     table_add_col(&t, "arm_name");
     table_add_col(&t, "job");
     for (size_t i = 0; i < of.n_rows && !rc; i++) {
@@ -61,7 +58,6 @@ static enum err_code write_structure(struct report *r, struct err *e)
         report_table(r, &t, cols, ARRAY_LEN(cols), "Fresh SAEs of equal settings: arm against control, paired by seed", all.data);
     table_free(&of);
     table_free(&t);
-    buf_free(&sql);
     buf_free(&all);
     return rc;
 }

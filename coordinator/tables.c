@@ -22,6 +22,7 @@ static const struct {
     {"stability", "stability", BY_SWEEP},
     {"pareto", "pareto", BY_SWEEP},
     {"perplexity", "perplexity", BY_SWEEP},
+    {"arms", "arms", BY_SWEEP},
     {"structure", "structure", BY_SWEEP},
     {"metrics", "metrics", BY_SWEEP},
     {"series", "series", BY_JOB},

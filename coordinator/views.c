@@ -258,18 +258,37 @@ static void small_views(struct buf *out)
         " WHERE j.state IN ('failed', 'quarantined');\n");
 }
 
-void views_sql(struct buf *out)
-{
-    static const char *const names[] = {"runs",    "summary", "stability", "pareto",
-                                        "metrics", "series",  "pairs",     "failures",
-                                        "perplexity", "structure"};
+static const char *const names[] = {"runs", "summary", "stability", "pareto", "metrics", "series",
+                                    "pairs", "failures", "perplexity", "arms", "structure"};
 
-    for (size_t i = ARRAY_LEN(names); i-- > 0;)
-        buf_fmt(out, "DROP VIEW IF EXISTS %s;\n", names[i]);
+static void create_all(struct buf *out)
+{
     view_runs(out);
     view_stability(out);
     view_pareto(out);
     view_summary(out);
     small_views(out);
     views_cpt_sql(out);
+}
+
+void views_sql(struct buf *out)
+{
+    for (size_t i = ARRAY_LEN(names); i-- > 0;)
+        buf_fmt(out, "DROP VIEW IF EXISTS %s;\n", names[i]);
+    create_all(out);
+}
+
+void views_temp_sql(struct buf *out)
+{
+    static const char create[] = "CREATE VIEW ";
+    struct buf all = {0};
+
+    create_all(&all);
+    const char *p = all.data;
+    for (const char *next; (next = strstr(p, create)); p = next + strlen(create)) {
+        buf_add(out, p, (size_t)(next - p));
+        buf_str(out, "CREATE TEMP VIEW ");
+    }
+    buf_str(out, p);
+    buf_free(&all);
 }

@@ -7,6 +7,8 @@
 
 /* DROP and CREATE statements of every view. */
 void views_sql(struct buf *out);
+/* The same for one connection, over those of the file: a manifest made by an older program is read through this one's. */
+void views_temp_sql(struct buf *out);
 
 /* Name of a metric as a column of `runs`: a metric that shares its name with a knob is
  * <name>_done there. */

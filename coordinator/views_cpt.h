@@ -2,5 +2,5 @@
 #pragma once
 #include "common/buf.h"
 
-/* CREATE statements of `perplexity` and `structure`. */
+/* CREATE statements of `perplexity`, `arms` and `structure`. */
 void views_cpt_sql(struct buf *out);

@@ -18,9 +18,24 @@ same "change of the control against itself" "$(sql "SELECT max(abs(change_contro
 same "rows of structure" "$(sql "SELECT group_concat(arm) FROM (SELECT arm FROM structure WHERE seeds = 2 ORDER BY 1)")" \
     control,random,saeception
 same "paired comparisons" "$(sql "SELECT count(*) FROM runs WHERE kind = 'lm_pairs_compare'")" 2
+expect 0 sg table arms --sweep cpt_smoke --latex
+says 'saeception'
+expect 0 sg table checks --sweep cpt_smoke
+says 'random targets do not ruin the model'
 expect 0 sg table tokens --sweep cpt_smoke
 says 'shift'
 pass "from text to the tax, the structure and the pairs"
+
+# A manifest that another version of the program left, with views of its own, is read through this one's and not changed.
+sg table arms --csv >arms.csv
+sqlite3 "$SAEGRID_RESULTS/manifest.sqlite" "DROP VIEW arms; DROP VIEW runs; CREATE VIEW runs AS SELECT 1 AS one; \
+    UPDATE meta SET value = 'older' WHERE name = 'views'"
+sg table arms --csv >again.csv
+cmp arms.csv again.csv || fail "views of another version are in the way"
+same "views of the file" "$(sql "SELECT * FROM runs")" 1
+expect 0 sg run "$sweeps/cpt_smoke.yaml" "${small[@]}" -j 2
+same "views made anew by a run" "$(sql "SELECT count(*) FROM arms")" 5
+pass "an older manifest's views"
 
 # The report: verdict first, every table and the coloured text, from the manifest alone.
 expect 0 sg report cpt_smoke
@@ -28,7 +43,7 @@ page=$SAEGRID_RESULTS/reports/cpt_smoke.html
 for section in arms structure ghost tokens curves; do
     grep -q "id=\"cpt_smoke.$section\"" "$page" || fail "the report has no section $section"
 done
-for text in 'Are fresh SAEs lazier?' 'What it costs' 'within the gate' 'random, norm_matched' 'could have been found' \
+for text in 'Are fresh SAEs lazier?' 'What it costs' 'within the gate' 'random, norm_matched' '<td>saeception, lambda 0.1</td>' 'could have been found' \
     'class="passage"' 'lambda \* aux / lm' 'beyond seed noise'; do
     grep -q "$text" "$page" || fail "the report does not say: $text"
 done

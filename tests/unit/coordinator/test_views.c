@@ -265,7 +265,7 @@ static void test_the_queries_of_the_manual_run(void **state)
 static void test_the_manual_names_every_column(void **state)
 {
     static const char *const views[] = {"stability", "pareto", "pairs", "series", "metrics", "failures",
-                                        "perplexity", "structure"};
+                                        "perplexity", "arms", "structure"};
     const char *source = getenv("SAEGRID_SOURCE"), *knobs[512];
     size_t n_knobs = views_knobs(knobs, 512);
     struct buf path = {0}, text = {0}, sql = {0};
