@@ -51,6 +51,7 @@
     X(ENUM, weights, "f32", 0, 0, "f32|bf16|master", "how matrices are held; master: float32, and the passes see them rounded to bf16") \
     X(ENUM, moments, "f32", 0, 0, "f32|bf16", "how both moments of matrices are held")              \
     X(ENUM, activations, "f32", 0, 0, "f32|bf16", "how what the backward pass needs is held")        \
+    X(ENUM, precision, "f32", 0, 0, "f32|bf16", "of the products of linear layers and the unembedding; bf16: both operands rounded, summed in float32. Faster where the CPU has AVX512-BF16") \
     X(ENUM, rounding, "stochastic", 0, 0, "stochastic|nearest", "of weights and moments to bf16; nearest loses small steps") \
     X(I64, eval_ids, "20000", 0, 1LL << 40, "ids", "validation ids read during training by lambda_schedule: anneal") \
     X(I64, score_ids, "0", 0, 1LL << 40, "ids", "validation ids of ppl_base and ppl, before the first and after the last step; 0: all") \

@@ -15,6 +15,7 @@
     X(BOOL, prefix, "false", 0, 0, "", "protocol block: score the first id of a block behind id 0")\
     X(I64, max_ids, "0", 0, 1LL << 40, "ids", "the first so many of the split; 0: all")            \
     X(I64, batch_ids, "4096", 1, 1 << 24, "ids", "ids in a pass; at least the window")             \
+    X(ENUM, precision, "f32", 0, 0, "f32|bf16", "of the products of linear layers and the unembedding; bf16: both operands rounded, summed in float32. Faster where the CPU has AVX512-BF16") \
     X(I64, ref_batch, "4", 1, 1 << 20, "lines", "protocol line: batch of the reference's weighting, ppl_ref") \
     X(BOOL, losses, "true", 0, 0, "", "write losses.pt: NLL of every id, NaN where not scored")    \
     X(I64, n_samples, "4", 0, 4096, "texts", "texts to generate")                                  \

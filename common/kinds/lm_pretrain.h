@@ -39,6 +39,7 @@
     X(ENUM, weights, "f32", 0, 0, "f32|bf16|master", "how matrices are held; master: float32, and the passes see them rounded to bf16") \
     X(ENUM, moments, "f32", 0, 0, "f32|bf16", "how both moments of matrices are held")              \
     X(ENUM, activations, "f32", 0, 0, "f32|bf16", "how what the backward pass needs is held")        \
+    X(ENUM, precision, "f32", 0, 0, "f32|bf16", "of the products of linear layers and the unembedding; bf16: both operands rounded, summed in float32. Faster where the CPU has AVX512-BF16") \
     X(ENUM, rounding, "stochastic", 0, 0, "stochastic|nearest", "of weights and moments to bf16; nearest loses small steps") \
     X(ENUM, gradients, "all", 0, 0, "all|block", "block: those of one block at a time, for twice the passes; no micro-batches") \
     X(I64, eval_every, "0", 0, 1LL << 40, "steps", "validation loss; 0: ten times")                \

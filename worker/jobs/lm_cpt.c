@@ -56,7 +56,7 @@ static void train_knobs(struct lm_pretrain_cfg *k, const struct lm_cpt_cfg *c)
         .eps = c->eps,           .weight_decay = c->weight_decay, .decay = c->decay,
         .clip = c->clip,         .checkpoint = c->checkpoint,
         .weights = c->weights,   .moments = c->moments,   .activations = c->activations,
-        .rounding = c->rounding, .gradients = "all",
+        .rounding = c->rounding, .gradients = "all", .precision = c->precision,
         .eval_ids = c->eval_ids, .seed = c->seed,     .seed_init = -1,
         .seed_order = c->seed_order,
     };

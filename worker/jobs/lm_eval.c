@@ -50,7 +50,8 @@ static struct lm_scorer_shape shape_of(const struct job *j)
     int64_t t_max = c->window > c->sample_ids + 1 ? c->window : c->sample_ids + 1;
 
     return (struct lm_scorer_shape){.n_max = (size_t)(c->batch_ids > t_max ? c->batch_ids : t_max),
-                                    .t_max = (size_t)t_max, .threads = (int)j->common.threads};
+                                    .t_max = (size_t)t_max, .threads = (int)j->common.threads,
+                                    .is_bf16 = !strcmp(c->precision, "bf16")};
 }
 
 static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)

@@ -9,7 +9,8 @@
 
 static struct neox_shape shape_of(const struct lm_scorer_shape *s)
 {
-    return (struct neox_shape){.n_max = s->n_max, .t_max = s->t_max, .threads = s->threads};
+    return (struct neox_shape){.n_max = s->n_max, .t_max = s->t_max, .is_bf16 = s->is_bf16,
+                               .threads = s->threads};
 }
 
 static enum err_code open_model(struct neox_file *f, const char *dir, struct err *e)

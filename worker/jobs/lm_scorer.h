@@ -31,6 +31,7 @@ struct lm_scorer {
 struct lm_scorer_shape {
     size_t n_max, t_max;  /* ids of a batch, of one sequence as it is fed */
     int threads;
+    bool is_bf16;         /* products of linear layers in bfloat16 */
 };
 
 /* Configuration of the model in `dir`, and the arena bytes of a scorer for it. */

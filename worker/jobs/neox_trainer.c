@@ -100,7 +100,7 @@ enum err_code neox_trainer_open(struct neox_trainer *t, const struct lm_pretrain
     }
     t->shape = (struct neox_shape){.n_max = t->micro * context, .t_max = context, .is_training = true,
                                    .is_checkpointed = k->checkpoint, .is_half = is(k->activations, "bf16"),
-                                   .threads = threads};
+                                   .is_bf16 = is(k->precision, "bf16"), .threads = threads};
     plan_steps(t);
     return ERR_OK;
 }

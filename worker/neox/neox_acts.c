@@ -80,6 +80,7 @@ static void walk_shared(struct walk *w, struct neox_acts *s, const struct neox_c
     s->flash.e = c->d_head;
     s->flash.t_max = h->t_max;
     s->flash.scratch = reals(w, flash_scratch(h->t_max, c->d_head, h->threads));
+    s->linear.room = h->is_bf16 ? take(w, linear_room(h->threads), sizeof *s->linear.room) : NULL;
 }
 
 /* The streams: all of them, or two in turn. */

@@ -17,6 +17,7 @@
 #include "worker/neox/neox_batch.h"
 #include "worker/neox/neox_tap.h"
 #include "worker/num/flash.h"
+#include "worker/num/linear.h"
 
 struct neox_shape {
     size_t n_max, t_max;    /* tokens of a batch, of its longest sequence */
@@ -25,6 +26,7 @@ struct neox_shape {
     bool is_checkpointed;   /* keep only the input of each block, make the rest again */
     bool is_half;           /* training: what is kept for the backward pass is rounded to bfloat16, and
                                the forward pass goes on with the rounded numbers */
+    bool is_bf16;           /* linear layers multiply in bfloat16 */
     int threads;            /* as par_threads_set was or will be told */
 };
 enum { NEOX_HEAD_ROWS = 256 };
@@ -60,6 +62,7 @@ struct neox_acts {
     real *u, *g;                   /* [n,d], [n,f]: normalised input, gelu */
     real *branch;                  /* [n,d] what a tap sees */
     struct flash flash;
+    struct linear linear;
     /* backward only */
     real *dx, *du, *dv, *dz, *dqkv, *da;
     size_t n_run;                  /* blocks of the last forward pass */

@@ -28,12 +28,12 @@ static void mlp_bwd(struct neox *m, struct neox_acts *s, const struct neox_batch
     const size_t d = c->d_model, f = c->d_mlp;
     const real *dout = branch_grad(s, b, l, NEOX_HOOK_MLP_OUT, d);
 
-    linear_dx(s->da, dout, w->w_out, b->n, d, f);
+    linear_dx(&s->linear, s->da, dout, w->w_out, b->n, d, f);
     op_gelu_bwd(s->da, s->g, k->a, b->n * f, c->act == NEOX_GELU_TANH);
-    linear_dw(g->w_out, g->b_out, dout, s->g, b->n, d, f, m->keep);
+    linear_dw(&s->linear, g->w_out, g->b_out, dout, s->g, b->n, d, f, m->keep);
     neox_mlp_in(m, s, b, l, true);
-    linear_dw(g->w_in, g->b_in, s->da, s->u, b->n, f, d, m->keep);
-    linear_dx(s->dv, s->da, w->w_in, b->n, f, d);
+    linear_dw(&s->linear, g->w_in, g->b_in, s->da, s->u, b->n, f, d, m->keep);
+    linear_dx(&s->linear, s->dv, s->da, w->w_in, b->n, f, d);
     neox_taps_bwd(s, l, NEOX_HOOK_MLP_IN, s->dv, b);
 }
 
@@ -46,15 +46,15 @@ static void attention_bwd(struct neox *m, struct neox_acts *s, const struct neox
     const size_t d = m->cfg.d_model;
     const real *dout = branch_grad(s, b, l, NEOX_HOOK_ATTN_OUT, d);
 
-    linear_dx(s->dz, dout, w->w_o, b->n, d, d);
-    linear_dw(g->w_o, g->b_o, dout, k->z, b->n, d, d, m->keep);
+    linear_dx(&s->linear, s->dz, dout, w->w_o, b->n, d, d);
+    linear_dw(&s->linear, g->w_o, g->b_o, dout, k->z, b->n, d, d, m->keep);
     s->flash.start = b->start;
     s->flash.n_seq = b->n_seq;
     flash_bwd(s->dqkv, s->dz, k->z, k->lse, k->qkv, &s->flash);
     op_rope(m, s, b, s->dqkv, -1);
     neox_attn_in(m, s, b, l, true);
-    linear_dw(g->w_qkv, g->b_qkv, s->dqkv, s->u, b->n, 3 * d, d, m->keep);
-    linear_dx(s->du, s->dqkv, w->w_qkv, b->n, 3 * d, d);
+    linear_dw(&s->linear, g->w_qkv, g->b_qkv, s->dqkv, s->u, b->n, 3 * d, d, m->keep);
+    linear_dx(&s->linear, s->du, s->dqkv, w->w_qkv, b->n, 3 * d, d);
     neox_taps_bwd(s, l, NEOX_HOOK_ATTN_IN, s->du, b);
 }
 

@@ -33,10 +33,10 @@ static void add_branch(struct neox_acts *s, const struct neox_batch *b, size_t l
                        bool is_again)
 {
     if (!neox_has_tap(s, l, hook)) {
-        linear_fwd(out, x, w, bias, b->n, d, in, true);
+        linear_fwd(&s->linear, out, x, w, bias, b->n, d, in, true);
         return;
     }
-    linear_fwd(s->branch, x, w, bias, b->n, d, in, false);
+    linear_fwd(&s->linear, s->branch, x, w, bias, b->n, d, in, false);
     neox_taps_fwd(s, l, hook, s->branch, b, is_again);
     op_add(out, s->branch, b->n * d);
 }
@@ -63,7 +63,7 @@ static void attention(const struct neox *m, struct neox_acts *s, const struct ne
 
     op_stats(k->mean1, k->rstd1, s->x[l], m->cfg.ln_eps, b->n, d);
     neox_attn_in(m, s, b, l, is_again);
-    linear_fwd(k->qkv, s->u, w->w_qkv, w->b_qkv, b->n, 3 * d, d, false);
+    linear_fwd(&s->linear, k->qkv, s->u, w->w_qkv, w->b_qkv, b->n, 3 * d, d, false);
     op_rope(m, s, b, k->qkv, 1);
     keep(s, k->qkv, h.qkv, 3 * b->n * d);
     s->flash.start = b->start;
@@ -90,7 +90,7 @@ void neox_block_fwd(const struct neox *m, struct neox_acts *s, const struct neox
         op_stats(k->mean2, k->rstd2, k->mid, c->ln_eps, b->n, d);
     }
     neox_mlp_in(m, s, b, l, is_again);
-    linear_fwd(k->a, s->u, w->w_in, w->b_in, b->n, c->d_mlp, d, false);
+    linear_fwd(&s->linear, k->a, s->u, w->w_in, w->b_in, b->n, c->d_mlp, d, false);
     keep(s, k->a, h.a, b->n * c->d_mlp);
     if (!out)
         return;

@@ -77,7 +77,7 @@ void neox_logits(const struct neox *m, struct neox_acts *s, size_t from, size_t 
     assert(s->n_run == c->n_layers && count <= s->shape.head_rows);
     norm_rows(m, s, s->x[c->n_layers] + from * c->d_model, count);
     neox_view_head(m);
-    linear_fwd(s->logits, s->y, m->w.ends.w_u, NULL, count, c->n_vocab, c->d_model, false);
+    linear_fwd(&s->linear, s->logits, s->y, m->w.ends.w_u, NULL, count, c->n_vocab, c->d_model, false);
 }
 
 /* Scored rows, gathered into s->branch and normalised; returns their number. */
@@ -109,12 +109,12 @@ static void head(const struct neox *m, struct neox_acts *s, const struct neox_ba
         struct rows r = {m, s, b, at, scale};
         const real *y = s->y + at * d;
 
-        linear_fwd(s->logits, y, u, NULL, rows, v, d, false);
+        linear_fwd(&s->linear, s->logits, y, u, NULL, rows, v, d, false);
         par_rows(rows, 1, xent_rows, &r);
         if (scale == 0)
             continue;
-        linear_dx(s->du + at * d, s->logits, u, rows, v, d);
-        linear_dw(m->g.ends.w_u, NULL, s->logits, y, rows, v, d, at ? 1 : m->keep);
+        linear_dx(&s->linear, s->du + at * d, s->logits, u, rows, v, d);
+        linear_dw(&s->linear, m->g.ends.w_u, NULL, s->logits, y, rows, v, d, at ? 1 : m->keep);
     }
 }
 

@@ -36,32 +36,14 @@ size_t bf16_len(size_t f, size_t d)
 
 /* --- anywhere: plain loops; rows of pairs one after another ----------------------------------- */
 
-static uint32_t round_one(real x)
-{
-    float f = (float)x;
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return f != f ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
-static float widen_one(uint32_t half)
-{
-    uint32_t bits = half << 16;
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static struct bf16_norm round_row_base(uint32_t *to, const real *x, size_t d)
 {
     double all = 0, lost = 0;
 
     memset(to, 0, n_pairs(d) * sizeof *to);
     for (size_t c = 0; c < d; c++) {
-        uint32_t half = round_one(x[c]);
-        double off = (double)x[c] - (double)widen_one(half);
+        uint32_t half = bf16_round((float)x[c]);
+        double off = (double)x[c] - (double)bf16_low(half);
 
         to[c / 2] |= half << (c % 2 ? 16 : 0);
         all += (double)x[c] * (double)x[c];
@@ -83,13 +65,8 @@ ISA_CLONES static real dot_base(const uint32_t *restrict a, const uint32_t *rest
 
 #pragma omp simd reduction(+ : even, odd)
     for (size_t i = 0; i < n; i++) {
-        union {
-            uint32_t u;
-            float f;
-        } a0 = {a[i] << 16}, b0 = {b[i] << 16}, a1 = {a[i] & 0xffff0000}, b1 = {b[i] & 0xffff0000};
-
-        even += (real)a0.f * (real)b0.f;
-        odd += (real)a1.f * (real)b1.f;
+        even += (real)bf16_low(a[i]) * (real)bf16_low(b[i]);
+        odd += (real)bf16_high(a[i]) * (real)bf16_high(b[i]);
     }
     return even + odd;
 }

@@ -12,11 +12,39 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "worker/num/real.h"
 
 /* Whether this CPU multiplies bfloat16 (AVX512-BF16); elsewhere plain loops do, slowly. */
 bool bf16_is_there(void);
+
+/* The two halves of a word as floats, and a float rounded to nearest even in the low half. */
+static inline float bf16_float(uint32_t bits)
+{
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline float bf16_low(uint32_t pair)
+{
+    return bf16_float(pair << 16);
+}
+
+static inline float bf16_high(uint32_t pair)
+{
+    return bf16_float(pair & 0xffff0000);
+}
+
+static inline uint32_t bf16_round(float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return x != x ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
 
 /* Upper bounds of a row's length and of the length of its rounding error. */
 struct bf16_norm {

@@ -255,7 +255,7 @@ static void stopping_changes_no_bit(void **state)
 {
     static const char *const forms[] = {
         "", ", \"weights\": \"bf16\", \"moments\": \"bf16\", \"activations\": \"bf16\"",
-        ", \"weights\": \"master\", \"moments\": \"bf16\", \"gradients\": \"block\""};
+        ", \"weights\": \"master\", \"moments\": \"bf16\", \"gradients\": \"block\"", ", \"precision\": \"bf16\""};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {

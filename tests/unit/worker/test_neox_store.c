@@ -24,7 +24,7 @@ struct model {
 
 struct form {
     struct neox_store store;
-    bool is_half, is_checkpointed, is_tied, is_sequential;
+    bool is_half, is_checkpointed, is_tied, is_sequential, is_bf16;
     int threads;
 };
 
@@ -34,7 +34,7 @@ static void open_model(struct model *b, const struct form *f)
                          .n_rot = 4, .rope_base = 100, .ln_eps = 1e-5, .is_parallel = !f->is_sequential,
                          .is_tied = f->is_tied, .has_attn_bias = true};
     struct neox_shape shape = {.n_max = N, .t_max = T, .head_rows = 20, .is_training = true, .threads = 2,
-                               .is_checkpointed = f->is_checkpointed, .is_half = f->is_half};
+                               .is_checkpointed = f->is_checkpointed, .is_half = f->is_half, .is_bf16 = f->is_bf16};
     struct neox_need need;
     struct rng r = rng_stream(SEED, "ids");
     struct err e;
@@ -143,8 +143,8 @@ static void a_lean_step_is_a_step(void **state)
 static void checkpointing_is_exact_in_16_bits(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct form kept = {.is_half = true, .is_sequential = i}, again = kept;
+    for (int i = 0; i < 4; i++) {
+        struct form kept = {.is_half = true, .is_sequential = i & 1, .is_bf16 = i & 2}, again = kept;
 
         again.is_checkpointed = true;
         assert_same_curve(&kept, &again);
@@ -182,6 +182,8 @@ static void every_form_learns(void **state)
         {.is_half = true},
         {.is_half = true, .is_tied = true, .store = {.is_master = true, .moments16 = true}},
         {.is_half = true, .is_checkpointed = true, .store = {.weights16 = true, .moments16 = true}},
+        {.is_bf16 = true},
+        {.is_bf16 = true, .is_half = true, .is_sequential = false, .store = {.weights16 = true, .moments16 = true}},
     };
     struct curve want[2];
 

@@ -183,6 +183,7 @@ static void gelu_has_its_values_and_slopes(void **state)
 static void linear_is_a_product_whatever_the_threads(void **state)
 {
     const struct { size_t n, out, in; } row[] = {{7, 300, 20}, {300, 20, 31}, {1, 5, 3}, {90, 130, 130}};
+    const struct linear how = {0};
 
     (void)state;
     for (size_t r = 0; r < ARRAY_LEN(row) * 2; r++) {
@@ -192,18 +193,18 @@ static void linear_is_a_product_whatever_the_threads(void **state)
         double *dx = calloc(n * in, sizeof *dx), before = y[0], want = before + b[0], dwant = 0, sum = 0;
 
         par_threads_set(r % 2 ? 3 : 1);
-        linear_fwd(y, x, w, b, n, out, in, true);
+        linear_fwd(&how, y, x, w, b, n, out, in, true);
         for (size_t j = 0; j < in; j++)
             want += x[j] * w[j];
         assert_near(y[0], want, 1e-12);
-        linear_fwd(y, x, w, b, n, out, in, false);
+        linear_fwd(&how, y, x, w, b, n, out, in, false);
         assert_near(y[0], want - before, 1e-12);
-        linear_dx(dx, y, w, n, out, in);
+        linear_dx(&how, dx, y, w, n, out, in);
         for (size_t k = 0; k < out; k++)
             dwant += y[(n - 1) * out + k] * w[k * in + in - 1];
         assert_near(dx[n * in - 1], dwant, 1e-10);
-        linear_dw(dw, db, y, x, n, out, in, 0);
-        linear_dw(dw, db, y, x, n, out, in, 1);
+        linear_dw(&how, dw, db, y, x, n, out, in, 0);
+        linear_dw(&how, dw, db, y, x, n, out, in, 1);
         for (size_t i = 0, last = out - 1; i < n; i++) {
             sum += 2 * y[i * out + last];
             dw[last * in] -= 2 * y[i * out + last] * x[i * in];
