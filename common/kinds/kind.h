@@ -61,7 +61,7 @@ const struct kind_input *kind_input_find(const struct job_kind *k, const char *n
     X(DUR, timeout, "0", 0, 0, "s", "time limit of one attempt; 0 is none")                        \
     X(I64, retries, "2", 0, 100, "", "further attempts after an infra failure")                    \
     X(I64, priority, "0", -1000, 1000, "", "higher runs earlier")                                  \
-    X(DUR, checkpoint_every, "10", 0, 0, "s", "time between checkpoints")                          \
+    X(DUR, checkpoint_every, "10", 0, 0, "s", "time between checkpoints; from 1 s on also at least 20 times what the last one took to write") \
     X(MEM, memory, "0", 0, 0, "bytes", "limit of resident memory; 0 is none")
 
 struct job_knobs {

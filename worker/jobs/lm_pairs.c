@@ -134,7 +134,7 @@ static struct lm_scorer_shape shape_of(const struct score *s)
     for (size_t i = 0; i < s->n_texts; i++)
         longest = s->from[i + 1] - s->from[i] > longest ? s->from[i + 1] - s->from[i] : longest;
     size_t n_max = (size_t)s->c->batch_ids > longest ? (size_t)s->c->batch_ids : longest;
-    return (struct lm_scorer_shape){n_max, longest, (int)s->j->common.threads};
+    return (struct lm_scorer_shape){.n_max = n_max, .t_max = longest, .threads = (int)s->j->common.threads};
 }
 
 static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)

@@ -17,11 +17,23 @@ struct saved_point {
     double value;
 };
 
+enum { SHARE = 20, PATIENT_S = 1 }; /* at most one part in SHARE of the time is spent on writing */
+
+/* A state that took long to write is not written again soon, unless checkpoint_every is below a second. */
+static void put_off(struct job *j, int64_t took_ms)
+{
+    const int64_t next = clock_ms(j->clock) + SHARE * took_ms;
+
+    if (j->common.checkpoint_every >= PATIENT_S && j->priv->checkpoint_ms < next)
+        j->priv->checkpoint_ms = next;
+}
+
 enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e)
 {
     struct job_private *p = j->priv;
     struct saved_point *points = calloc(p->n_points + 1, sizeof *points);
     int64_t *times = calloc(p->n_points + 1, sizeof *times);
+    const int64_t from_ms = clock_ms(j->clock);
     struct buf names = {0};
     enum err_code rc;
 
@@ -44,6 +56,7 @@ enum err_code job_checkpoint_save(struct job *j, struct ckpt *c, struct err *e)
     buf_free(&names);
     free(points);
     free(times);
+    put_off(j, clock_ms(j->clock) - from_ms);
     return rc ? err_wrap(e, "checkpoint") : ERR_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/plot.h"
 #include "common/rng.h"
+#include "worker/nn/ckpt.h"
 
 static void test_a_job_ends_in_a_complete_folder(void **state)
 {
@@ -283,6 +284,45 @@ static void test_checkpoints_are_due_once_a_period(void **state)
     place_remove(&p);
 }
 
+/* A clock that goes on by 3 s whenever it is read. */
+static int64_t slow_mono(const struct clock *c)
+{
+    struct fake_time *t = c->user;
+    int64_t now = t->now_us;
+
+    t->now_us += 3000000;
+    return now;
+}
+
+static void test_what_is_slow_to_write_is_written_less_often(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const double period = i ? 0.5 : 10;
+        struct place p = place_make();
+        struct ckpt c = {0};
+        struct fake_time t;
+        struct job *j;
+        struct err e;
+
+        put_job(&p, ID, 1, "{}", "");
+        assert_ok(job_load(&j, p.tmp, &fake_time(&t)->clock, &e), e);
+        j->common.checkpoint_every = period;
+        t.now_us = 10000000;
+        assert_true(job_checkpoint_due(j)); /* next at 20 s or 10.5 s */
+        t.clock.mono_us = slow_mono;
+        assert_ok(job_checkpoint_save(j, &c, &e), e); /* from 10 s to 13 s; looked at again at 16 s */
+        t.clock.mono_us = fake_mono;
+        t.now_us = 75999000;
+        assert_int_equal(job_checkpoint_due(j), i);
+        t.now_us = 76500000;
+        assert_true(job_checkpoint_due(j));
+        ckpt_free(&c);
+        job_unload(j);
+        place_remove(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_bad_job_files_are_refused_by_name),
         cmocka_unit_test(test_inputs_are_read_and_checked),
         cmocka_unit_test(test_checkpoints_are_due_once_a_period),
+        cmocka_unit_test(test_what_is_slow_to_write_is_written_less_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
