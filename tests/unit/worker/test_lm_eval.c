@@ -57,7 +57,7 @@ static enum err_code eval(const char *name, const char *layout, const char *knob
 /* NLL of ids [from,to) behind id 0, one pass. */
 static double direct(const char *layout, bool is_behind_end, size_t doc, size_t n_context)
 {
-    const struct lm_scorer_shape shape = {2048, 2048, 1};
+    const struct lm_scorer_shape shape = {.n_max = 2048, .t_max = 2048, .threads = 1};
     struct buf dir = {0}, model = {0};
     int32_t id[2048] = {0};
     struct neox_cfg cfg;

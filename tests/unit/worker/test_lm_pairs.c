@@ -58,7 +58,7 @@ static enum err_code pairs(const char *name, const char *inputs, const char *mor
 
 static double direct(const char *sentence)
 {
-    const struct lm_scorer_shape shape = {64, 64, 1};
+    const struct lm_scorer_shape shape = {.n_max = 64, .t_max = 64, .threads = 1};
     struct buf model = {0};
     struct neox_cfg cfg;
     struct lm_scorer s;
