@@ -46,13 +46,18 @@ struct adam_coef adam_coef(const struct adam *o, double lr_now, double grad_scal
     };
 }
 
-void adam_range(struct param *p, size_t at, size_t n, const struct adam_coef *c)
+void adam_apply(struct param *p, size_t at, size_t n, const real *grad, const struct adam_coef *c)
 {
     struct adam_coef own = *c;
 
     if (!p->decay)
         own.keep = 1;
-    update(p->data + at, p->m + at, p->v + at, p->grad + at, n, &own);
+    update(p->data + at, p->m + at, p->v + at, grad, n, &own);
+}
+
+void adam_range(struct param *p, size_t at, size_t n, const struct adam_coef *c)
+{
+    adam_apply(p, at, n, p->grad + at, c);
 }
 
 void adam_step(struct adam *o, struct param *p, size_t n_params, double lr_now)

@@ -38,6 +38,8 @@ struct adam_coef {
 struct adam_coef adam_coef(const struct adam *o, double lr_now, double grad_scale);
 /* Entries [at, at + n) of one row. */
 void adam_range(struct param *p, size_t at, size_t n, const struct adam_coef *c);
+/* The same with gradients grad [n] that lie elsewhere. */
+void adam_apply(struct param *p, size_t at, size_t n, const real *grad, const struct adam_coef *c);
 
 void adam_step(struct adam *o, struct param *p, size_t n_params, double lr_now);
 /* Global L2 norm of the gradients, in double; scales them by min(1, clip/(norm+1e-6)) if clip > 0. */

@@ -105,17 +105,41 @@ BF16_INLINE __m512 add_square(__m512 sum, __m512 x)
     return _mm512_fmadd_ps(x, x, sum);
 }
 
-/* An upper bound of the root of a sum of squares in float: rounding is below 1e-3 for any d that
- * fits in memory, squares that vanish are below 1e-38 each. */
-BF16_INLINE float length_of(__m512 sum)
-{
-    float sq = _mm512_reduce_add_ps(sum);
+/* Lanes of sums of squares, of up to LANES rows. */
+struct squares {
+    __m512 all[LANES], lost[LANES];
+};
 
-    return __builtin_sqrtf(sq) * 1.001f + 1e-15f;
+/* Upper bounds of the roots of sums of squares in float: rounding is below 1e-3 for any d that
+ * fits in memory, squares that vanish are below 1e-38 each. */
+BF16_INLINE __m512 lengths_of(__m512 sq[LANES])
+{
+    __m512 sum;
+
+    turn16(sq);
+    sum = sq[0];
+#pragma GCC unroll 16
+    for (int i = 1; i < LANES; i++)
+        sum = _mm512_add_ps(sum, sq[i]);
+    return _mm512_fmadd_ps(_mm512_sqrt_ps(sum), _mm512_set1_ps(1.001f), _mm512_set1_ps(1e-15f));
 }
 
-/* One row as pairs, [n_room(d)]. */
-BF16 static struct bf16_norm round_row(uint32_t *to, const float *x, size_t d)
+/* Lengths of n rows. */
+BF16 static void lengths(struct bf16_norm *norm, struct squares *s, size_t n)
+{
+    float all[LANES], lost[LANES];
+
+    for (size_t i = n; i < LANES; i++)
+        s->all[i] = s->lost[i] = _mm512_setzero_ps();
+    _mm512_storeu_ps(all, lengths_of(s->all));
+    _mm512_storeu_ps(lost, lengths_of(s->lost));
+    for (size_t i = 0; i < n; i++)
+        norm[i] = (struct bf16_norm){all[i], lost[i]};
+}
+
+/* Row i of s, as pairs, [n_room(d)]. */
+BF16_INLINE void round_row(uint32_t *restrict to, struct squares *restrict s, size_t i,
+                           const float *restrict x, size_t d)
 {
     __m512 all = _mm512_setzero_ps(), lost = all;
 
@@ -131,7 +155,23 @@ BF16 static struct bf16_norm round_row(uint32_t *to, const float *x, size_t d)
         x1 = _mm512_sub_ps(x1, widen(_mm512_extracti64x4_epi64(h, 1)));
         lost = add_square(add_square(lost, x0), x1);
     }
-    return (struct bf16_norm){length_of(all), length_of(lost)};
+    s->all[i] = all;
+    s->lost[i] = lost;
+}
+
+/* n rows, their pairs a room apart. */
+BF16 static void round_rows(uint32_t *restrict to, struct bf16_norm *restrict norm, const float *restrict x,
+                            size_t n, size_t d)
+{
+    struct squares s;
+
+    for (size_t at = 0; at < n; at += LANES) {
+        size_t take = n - at < LANES ? n - at : LANES;
+
+        for (size_t i = 0; i < take; i++)
+            round_row(to + (at + i) * n_room(d), &s, i, x + (at + i) * d, d);
+        lengths(norm + at, &s, take);
+    }
 }
 
 /* 16 rounded rows of w to 16 columns of a panel. */
@@ -164,12 +204,10 @@ void bf16_pack(uint32_t *restrict p, struct bf16_norm *restrict norm, const real
         return;
     }
     for (size_t j = 0; j < wide; j += LANES) {
-        for (size_t i = 0; i < LANES; i++)
-            if (j + i < f)
-                norm[j + i] = round_row(rows + i * room, w + (j + i) * d, d);
-            else
-                for (size_t c = 0; c < room; c++)
-                    rows[i * room + c] = 0;
+        size_t there = j >= f ? 0 : f - j < LANES ? f - j : LANES;
+
+        round_rows(rows, norm + j, w + j * d, there, d);
+        memset(rows + there * room, 0, (LANES - there) * room * sizeof *rows);
         lay_out(p + j / WIDE * WIDE * n + j % WIDE, rows, d);
     }
 }
@@ -264,8 +302,7 @@ static void lay_out_rows(uint32_t *restrict t, uint32_t *restrict rows, struct b
 {
     size_t n_p = n_pairs(d), room = n_room(d);
 
-    for (size_t r = 0; r < n; r++)
-        norm[r] = round_row(rows + r * room, u + r * d, d);
+    round_rows(rows, norm, u, n, d);
     for (size_t r = 0, high; r < n; r += high) {
         const uint32_t *row = rows + r * room;
         uint32_t *to = t + r * n_p;

@@ -20,69 +20,103 @@ static void project_one(real *restrict grad, const real *restrict dir, real alon
 #if HAS_AVX512
 enum { MANY = 16 }; /* rows side by side */
 
-/* Lanes of the sum of products, not yet added. */
-AVX512_INLINE void lanes_of(float *restrict out, const float *a, const float *b, size_t d)
+/* As vec_dot() of MANY rows: lanes of their sums become columns, which are added from the first on. */
+AVX512_INLINE __m512 dots_of_many(const float *a, const float *b, size_t d)
 {
-    __m512 sum = _mm512_setzero_ps();
-
-    for (size_t c = 0; c < d; c += LANES)
-        sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(a + c), _mm512_loadu_ps(b + c)));
-    _mm512_storeu_ps(out, sum);
-}
-
-/* As vec_dot() of MANY rows. */
-AVX512_INLINE void dots_of_many(float dot[MANY], const float *a, const float *b, size_t d)
-{
-    float part[MANY][LANES];
+    __m512 part[MANY], dot = _mm512_setzero_ps();
 
     for (size_t i = 0; i < MANY; i++) {
-        lanes_of(part[i], a + i * d, b + i * d, d);
-        dot[i] = 0;
+        __m512 sum = _mm512_setzero_ps();
+
+        for (size_t c = i * d; c < (i + 1) * d; c += LANES)
+            sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(a + c), _mm512_loadu_ps(b + c)));
+        part[i] = sum;
     }
+    turn16(part);
+#pragma GCC unroll 16
     for (size_t lane = 0; lane < LANES; lane++)
-        for (size_t i = 0; i < MANY; i++)
-            dot[i] += part[i][lane];
+        dot = _mm512_add_ps(dot, part[lane]);
+    return dot;
 }
 
+/* As project_one() of MANY rows. */
 AVX512 static void project_many(float *restrict grad, const float *restrict dir, size_t d)
 {
-    float along[MANY], sq[MANY];
+    float by[MANY];
+    __m512 along = dots_of_many(grad, dir, d), sq = dots_of_many(dir, dir, d), zero = _mm512_setzero_ps();
+    unsigned todo = _mm512_cmp_ps_mask(along, zero, _CMP_NEQ_UQ) & _mm512_cmp_ps_mask(sq, zero, _CMP_GT_OQ);
 
-    dots_of_many(along, grad, dir, d);
-    dots_of_many(sq, dir, dir, d);
-    for (size_t i = 0; i < MANY; i++)
-        project_one(grad + i * d, dir + i * d, along[i], sq[i], d);
+    _mm512_storeu_ps(by, _mm512_div_ps(_mm512_sub_ps(zero, along), sq));
+    for (size_t i = 0; i < MANY; i++) {
+        __m512 a = _mm512_set1_ps(by[i]);
+
+        for (size_t c = i * d; todo >> i & 1 && c < (i + 1) * d; c += LANES)
+            _mm512_storeu_ps(grad + c, _mm512_add_ps(_mm512_loadu_ps(grad + c),
+                                                     _mm512_mul_ps(a, _mm512_loadu_ps(dir + c))));
+    }
+}
+
+/* 8 x 8 entries: rows become columns. */
+AVX512_INLINE void turn8(__m512d a[LANES / 2])
+{
+    __m512d b[LANES / 2];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm512_unpacklo_pd(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_pd(a[i], a[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) { /* columns i, 2 + i, 4 + i, 6 + i */
+        __m512d lo = _mm512_shuffle_f64x2(b[i], b[i + 2], 0x88);
+        __m512d hi = _mm512_shuffle_f64x2(b[i], b[i + 2], 0xdd);
+        __m512d lo2 = _mm512_shuffle_f64x2(b[i + 4], b[i + 6], 0x88);
+        __m512d hi2 = _mm512_shuffle_f64x2(b[i + 4], b[i + 6], 0xdd);
+
+        a[i] = _mm512_shuffle_f64x2(lo, lo2, 0x88);
+        a[i + 2] = _mm512_shuffle_f64x2(hi, hi2, 0x88);
+        a[i + 4] = _mm512_shuffle_f64x2(lo, lo2, 0xdd);
+        a[i + 6] = _mm512_shuffle_f64x2(hi, hi2, 0xdd);
+    }
+}
+
+/* As vec_normalise() of half as many rows. */
+AVX512_INLINE void normalise_half(float *x, size_t d)
+{
+    __m512d lo[MANY / 2], hi[MANY / 2], sum = _mm512_setzero_pd(), norm;
+    float by[MANY / 2];
+
+    for (size_t i = 0; i < MANY / 2; i++) {
+        lo[i] = hi[i] = _mm512_setzero_pd();
+        for (size_t c = i * d; c < (i + 1) * d; c += LANES) {
+            __m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x + c));
+            __m512d b = _mm512_cvtps_pd(_mm256_loadu_ps(x + c + LANES / 2));
+
+            lo[i] = _mm512_add_pd(lo[i], _mm512_mul_pd(a, a));
+            hi[i] = _mm512_add_pd(hi[i], _mm512_mul_pd(b, b));
+        }
+    }
+    turn8(lo);
+    turn8(hi);
+#pragma GCC unroll 16
+    for (size_t lane = 0; lane < LANES; lane++)
+        sum = _mm512_add_pd(sum, lane < LANES / 2 ? lo[lane] : hi[lane - LANES / 2]);
+    norm = _mm512_sqrt_pd(sum);
+    _mm256_storeu_ps(by, _mm512_cvtpd_ps(_mm512_div_pd(_mm512_set1_pd(1), norm)));
+    unsigned todo = _mm512_cmp_pd_mask(norm, _mm512_setzero_pd(), _CMP_GT_OQ);
+    for (size_t i = 0; i < MANY / 2; i++) {
+        __m512 a = _mm512_set1_ps(by[i]);
+
+        for (size_t c = i * d; todo >> i & 1 && c < (i + 1) * d; c += LANES)
+            _mm512_storeu_ps(x + c, _mm512_mul_ps(_mm512_loadu_ps(x + c), a));
+    }
 }
 
 /* As vec_normalise() of MANY rows. */
 AVX512 static void normalise_many(float *x, size_t d)
 {
-    double part[MANY][LANES], sum[MANY];
-
-    for (size_t i = 0; i < MANY; i++) {
-        __m512d lo = _mm512_setzero_pd(), hi = lo;
-
-        for (size_t c = 0; c < d; c += LANES) {
-            __m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x + i * d + c));
-            __m512d b = _mm512_cvtps_pd(_mm256_loadu_ps(x + i * d + c + LANES / 2));
-
-            lo = _mm512_add_pd(lo, _mm512_mul_pd(a, a));
-            hi = _mm512_add_pd(hi, _mm512_mul_pd(b, b));
-        }
-        _mm512_storeu_pd(part[i], lo);
-        _mm512_storeu_pd(part[i] + LANES / 2, hi);
-        sum[i] = 0;
-    }
-    for (size_t lane = 0; lane < LANES; lane++)
-        for (size_t i = 0; i < MANY; i++)
-            sum[i] += part[i][lane];
-    for (size_t i = 0; i < MANY; i++) {
-        double norm = sqrt(sum[i]);
-        __m512 by = _mm512_set1_ps((float)(1 / norm));
-
-        for (size_t c = 0; norm > 0 && c < d; c += LANES)
-            _mm512_storeu_ps(x + i * d + c, _mm512_mul_ps(_mm512_loadu_ps(x + i * d + c), by));
-    }
+    normalise_half(x, d);
+    normalise_half(x + MANY / 2 * d, d);
 }
 
 static bool are_many(size_t d)

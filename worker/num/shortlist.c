@@ -24,27 +24,30 @@ bool shortlist_is_there(size_t f, size_t d, size_t k)
 }
 
 /* Bounds of all features, once norm is there. */
-static void reaches(struct shortlist *s, const real *w, const real *bias, size_t f, size_t d)
+AVX512 static void reaches(struct shortlist *s, const real *w, const real *bias, size_t f, size_t d)
 {
     float vanished = (float)d * FLT_MIN * 8; /* products and sums that are flushed to zero */
+    float most = LEAST_SHARE, *restrict reach = s->reach, *restrict up = s->up, *restrict lo = s->lo;
+    const struct bf16_norm *restrict norm = s->norm;
+    int32_t wild = 0;
 
     s->f = f;
     s->d = d;
     s->w = w;
     s->bias = bias;
-    s->share = LEAST_SHARE;
-    s->is_bounded = true;
+#pragma omp simd reduction(max : most) reduction(+ : wild)
     for (size_t j = 0; j < f; j++) {
-        float all = s->norm[j].all, share = s->norm[j].lost / all;
-        float room = 4 * SUM_ROUNDING * fabsf(bias[j]) + vanished;
+        float all = norm[j].all, share = all > TINY ? norm[j].lost / all : 0, b = bias[j];
+        float room = 4 * SUM_ROUNDING * (b < 0 ? -b : b) + vanished;
 
-        s->reach[j] = all + 16 * TINY;
-        s->up[j] = bias[j] + room;
-        s->lo[j] = bias[j] - room;
-        s->share = all > TINY && share > s->share ? share : s->share;
-        if (!(all < HUGE_NORM) || !(fabsf(bias[j]) < HUGE_NORM))
-            s->is_bounded = false;
+        reach[j] = all + 16 * TINY;
+        up[j] = b + room;
+        lo[j] = b - room;
+        most = share > most ? share : most;
+        wild += !(all < HUGE_NORM) | !(b < HUGE_NORM) | !(b > -HUGE_NORM);
     }
+    s->share = most;
+    s->is_bounded = wild == 0;
 }
 
 /* Upper bounds of lengths; nothing is lost to bfloat16. */
@@ -95,72 +98,82 @@ static float error_of(const struct shortlist *s, size_t i, bool is_float)
     return is_float ? sums * all : (s->row[i].lost + (s->share * 1.01f + sums) * all) * 1.001f;
 }
 
-/* Lower bounds of 16 entries from the i-th on. */
-AVX512_INLINE __m512 lower(const struct shortlist *s, const float *z, __m512 eps, size_t i, __mmask16 in)
-{
-    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->lo + i));
+/* What bounds are made of, in locals: what is stored through a pointer cannot change it. */
+struct bounds {
+    const float *z, *add, *reach; /* [f] products, lo or up, reach */
+    __m512 eps;
+    size_t f;
+};
 
-    return _mm512_fnmadd_ps(eps, _mm512_maskz_loadu_ps(in, s->reach + i), v);
+/* Lower bounds of 16 entries from the i-th on: z + lo - eps reach. */
+AVX512_INLINE __m512 lower(const struct bounds *b, size_t i, __mmask16 in)
+{
+    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, b->z + i), _mm512_maskz_loadu_ps(in, b->add + i));
+
+    return _mm512_fnmadd_ps(b->eps, _mm512_maskz_loadu_ps(in, b->reach + i), v);
 }
 
 /* Maxima of g groups of lower bounds.  Group i holds every g-th entry from the i-th on; up to 128
  * groups at a time stay in registers. */
-AVX512 static void lower_maxima(float *m, const struct shortlist *s, const float *z, float eps, size_t g)
+AVX512 static void lower_maxima(float *restrict m, const struct shortlist *s, const float *restrict z,
+                                float eps, size_t g)
 {
-    const __m512 e = _mm512_set1_ps(eps), least = _mm512_set1_ps(-INFINITY);
+    const struct bounds b = {z, s->lo, s->reach, _mm512_set1_ps(eps), s->f};
+    const __m512 least = _mm512_set1_ps(-INFINITY);
 
     for (size_t from = 0; from < g; from += WIDE * LANES) {
         size_t wide = (g - from) / LANES < WIDE ? (g - from) / LANES : WIDE;
         __m512 most[WIDE] = {least, least, least, least, least, least, least, least};
         size_t at = from;
 
-        for (; wide == WIDE && at + WIDE * LANES <= s->f; at += g)
+        for (; wide == WIDE && at + WIDE * LANES <= b.f; at += g)
 #pragma GCC unroll 8
             for (size_t i = 0; i < WIDE; i++)
-                most[i] = _mm512_max_ps(most[i], lower(s, z, e, at + i * LANES, 0xffff));
+                most[i] = _mm512_max_ps(most[i], lower(&b, at + i * LANES, 0xffff));
 #pragma GCC unroll 8
         for (size_t i = 0; i < WIDE; i++)
             if (i < wide)
                 _mm512_storeu_ps(m + from + i * LANES, most[i]);
-        for (; at < s->f; at += g)
-            for (size_t i = 0; i < wide && at + i * LANES < s->f; i++) {
+        for (; at < b.f; at += g)
+            for (size_t i = 0; i < wide && at + i * LANES < b.f; i++) {
                 float *to = m + from + i * LANES;
-                __mmask16 in = lanes(s->f - at - i * LANES);
+                __mmask16 in = lanes(b.f - at - i * LANES);
                 __m512 was = _mm512_loadu_ps(to);
 
-                _mm512_storeu_ps(to, _mm512_mask_max_ps(was, in, was, lower(s, z, e, at + i * LANES, in)));
+                _mm512_storeu_ps(to, _mm512_mask_max_ps(was, in, was, lower(&b, at + i * LANES, in)));
             }
     }
 }
 
-/* Lanes of entries from the i-th on whose upper bound is at least t. */
-AVX512_INLINE __mmask16 hits(const struct shortlist *s, const float *z, __m512 eps, __m512 t, size_t i,
-                             __mmask16 in)
+/* Lanes of entries from the i-th on whose upper bound, z + up + eps reach, is at least t. */
+AVX512_INLINE __mmask16 hits(const struct bounds *b, __m512 t, size_t i, __mmask16 in)
 {
-    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, z + i), _mm512_maskz_loadu_ps(in, s->up + i));
+    __m512 v = _mm512_add_ps(_mm512_maskz_loadu_ps(in, b->z + i), _mm512_maskz_loadu_ps(in, b->add + i));
 
-    v = _mm512_fmadd_ps(eps, _mm512_maskz_loadu_ps(in, s->reach + i), v);
+    v = _mm512_fmadd_ps(b->eps, _mm512_maskz_loadu_ps(in, b->reach + i), v);
     return _mm512_mask_cmp_ps_mask(in, v, t, _CMP_GE_OQ);
 }
 
 /* Entries whose upper bound is at least t; the list has TOPK_SLACK entries to spare. */
-AVX512 static size_t list(const struct shortlist *s, const float *z, float eps, float t)
+AVX512 static size_t list(uint32_t *restrict cand, const struct shortlist *s, const float *restrict z,
+                          float eps, float t)
 {
-    const __m512 e = _mm512_set1_ps(eps), bound = _mm512_set1_ps(t);
+    const struct bounds b = {z, s->up, s->reach, _mm512_set1_ps(eps), s->f};
+    const __m512 bound = _mm512_set1_ps(t);
     __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t n = 0, i = 0;
 
-    for (; i + LANES <= s->f; i += LANES) {
-        __mmask16 hit = hits(s, z, e, bound, i, 0xffff);
+    for (; i + LANES <= b.f; i += LANES) {
+        __mmask16 hit = hits(&b, bound, i, 0xffff);
 
-        _mm512_storeu_si512(s->cand + n, _mm512_maskz_compress_epi32(hit, at));
+        _mm512_storeu_si512(cand + n, _mm512_maskz_compress_epi32(hit, at));
         n += (size_t)__builtin_popcount(hit);
         at = _mm512_add_epi32(at, _mm512_set1_epi32(LANES));
     }
-    if (i < s->f) {
-        __mmask16 hit = hits(s, z, e, bound, i, lanes(s->f - i));
+    if (i < b.f) {
+        __mmask16 hit = hits(&b, bound, i, lanes(b.f - i));
 
-        _mm512_storeu_si512(s->cand + n, _mm512_maskz_compress_epi32(hit, at));
+        _mm512_storeu_si512(cand + n, _mm512_maskz_compress_epi32(hit, at));
         n += (size_t)__builtin_popcount(hit);
     }
     return n;
@@ -195,7 +208,7 @@ size_t shortlist_row(uint32_t *idx, real *val, struct shortlist *s, const real *
         t = topk_bound(scratch->bound, g, k);
         if (positive && t < FLT_TRUE_MIN)
             t = FLT_TRUE_MIN;
-        n = list(s, z, eps, t);
+        n = list(s->cand, s, z, eps, t);
         if (n > CAP_K * k + LANES && !is_float)
             return SIZE_MAX;
     } else

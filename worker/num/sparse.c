@@ -175,6 +175,14 @@ AVX512_INLINE __m512 halves(__m512 a, __m512 b)
     return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
 }
 
+/* Sums of sixteen rows from their quarters, four rows a vector. */
+AVX512_INLINE __m512 whole_of_16(const __m512 four[4])
+{
+    __m512 lo = halves(four[0], four[1]), hi = halves(four[2], four[3]);
+
+    return _mm512_add_ps(_mm512_shuffle_f32x4(lo, hi, 0x88), _mm512_shuffle_f32x4(lo, hi, 0xdd));
+}
+
 /* Sixteen at a time: what is left of each sum is added across rows.  A row's sum does not depend on
  * its place. */
 AVX512 static void dots_avx512(float *restrict dot, const float *restrict x,
@@ -195,15 +203,56 @@ AVX512 static void dots_avx512(float *restrict dot, const float *restrict x,
 
             four[q] = dots_of_4(x, dir, at, d);
         }
-        __m512 lo = halves(four[0], four[1]), hi = halves(four[2], four[3]);
-
-        _mm512_mask_storeu_ps(dot + j, lanes(left),
-                              _mm512_add_ps(_mm512_shuffle_f32x4(lo, hi, 0x88),
-                                            _mm512_shuffle_f32x4(lo, hi, 0xdd)));
+        _mm512_mask_storeu_ps(dot + j, lanes(left), whole_of_16(four));
     }
 }
 
-enum { NARROW = 8 * LANES }; /* columns whose sums all stay in registers */
+enum { NARROW = 8 * LANES }; /* columns of which a row stays in registers */
+
+/* The even and the odd vectors of a product of NARROW columns, as dots_of_4() adds them. */
+AVX512_INLINE __m512 lanes_of_product(const __m512 x[8], const float *restrict row)
+{
+    __m512 even = _mm512_setzero_ps(), odd = even;
+
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 8; i += 2) {
+        even = _mm512_fmadd_ps(x[i], _mm512_loadu_ps(row + i * LANES), even);
+        odd = _mm512_fmadd_ps(x[i + 1], _mm512_loadu_ps(row + (i + 1) * LANES), odd);
+    }
+    return _mm512_add_ps(even, odd);
+}
+
+/* dots_avx512() of NARROW columns: x is read once. */
+AVX512 static void dots_narrow(float *restrict dot, const float *restrict x, const float *restrict dir,
+                               const uint32_t *restrict idx, size_t k)
+{
+    __m512 in[8];
+
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++)
+        in[i] = _mm512_loadu_ps(x + i * LANES);
+    for (size_t j = 0; j < k; j += LANES) {
+        __m512 four[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                          _mm512_setzero_ps()};
+        size_t left = k - j < LANES ? k - j : LANES;
+
+#pragma GCC unroll 4
+        for (size_t q = 0; q < 4; q++) {
+            __m512 sum[4];
+
+            if (4 * q >= left)
+                break;
+#pragma GCC unroll 4
+            for (size_t i = 0; i < 4; i++) {
+                size_t at = j + 4 * q + i;
+
+                sum[i] = lanes_of_product(in, dir + (size_t)idx[at < k ? at : j] * NARROW);
+            }
+            four[q] = quarters_of_4(sum);
+        }
+        _mm512_mask_storeu_ps(dot + j, lanes(left), whole_of_16(four));
+    }
+}
 
 /* dot[0..4) from quarters of four rows. */
 AVX512_INLINE __m512 whole_of_4(__m512 quarters)
@@ -213,55 +262,48 @@ AVX512_INLINE __m512 whole_of_4(__m512 quarters)
     return _mm512_add_ps(half, _mm512_shuffle_f32x4(half, half, 0xb1));
 }
 
-/* Rows r[0..4) of g: dot products with dir, and a_j g_j added to ddir.  n < 4 of them exist. */
-AVX512_INLINE __m512 dots_and_sums(__m512 ddir[8], const __m512 dir[8], const float *restrict g,
-                                   const uint32_t *restrict r, const float *restrict a, size_t n)
+/* Of up to FEW rows of g: dz_j = dir . g_j, and a_j g_j added to ddir.  dz holds 3 more. */
+AVX512_INLINE void dots_and_sums(float *restrict dz, __m512 ddir[8], const __m512 dir[8],
+                                 const float *restrict g, const struct sparse_feature *s)
 {
-    __m512 sum[4];
+    for (size_t at = 0; at < s->n; at += 4) {
+        __m512 sum[4];
 
 #pragma GCC unroll 4
-    for (size_t j = 0; j < 4; j++) {
-        const float *row = g + (size_t)r[j < n ? j : 0] * NARROW;
-        __m512 even = _mm512_setzero_ps(), odd = even, by = _mm512_set1_ps(a[j < n ? j : 0]);
+        for (size_t j = 0; j < 4; j++) {
+            bool is_there = at + j < s->n; /* else a row that is there, times 0 */
+            size_t i = is_there ? at + j : at;
+            const float *row = g + (size_t)s->row[i] * NARROW;
+            __m512 by = _mm512_set1_ps(is_there ? s->a[i] : 0);
 
+            sum[j] = lanes_of_product(dir, row);
 #pragma GCC unroll 8
-        for (size_t i = 0; i < 8; i++) {
-            __m512 x = _mm512_loadu_ps(row + i * LANES);
-
-            if (i % 2)
-                odd = _mm512_fmadd_ps(dir[i], x, odd);
-            else
-                even = _mm512_fmadd_ps(dir[i], x, even);
-            if (j < n)
-                ddir[i] = _mm512_fmadd_ps(by, x, ddir[i]);
+            for (size_t c = 0; c < 8; c++)
+                ddir[c] = _mm512_fmadd_ps(by, _mm512_loadu_ps(row + c * LANES), ddir[c]);
         }
-        sum[j] = _mm512_add_ps(even, odd);
+        _mm_storeu_ps(dz + at, _mm512_castps512_ps128(whole_of_4(quarters_of_4(sum))));
     }
-    return whole_of_4(quarters_of_4(sum));
 }
 
-/* sparse_grad() of NARROW columns: a row of g is read once, and the same operations in the same
- * order. */
+/* sparse_grad() of NARROW columns: the same operations in the same order, in registers. */
 AVX512 static float grad_narrow(float *restrict ddir, float *restrict dw, const struct sparse_feature *s,
                                 const float *restrict dir, const float *restrict g,
                                 const float *restrict u)
 {
     __m512 d[8], dd[8], sum_w[8];
-    float dz[4], sum = 0;
+    float dz[FEW + 3], sum = 0;
 
 #pragma GCC unroll 8
     for (size_t i = 0; i < 8; i++) {
         d[i] = _mm512_loadu_ps(dir + i * LANES);
         dd[i] = sum_w[i] = _mm512_setzero_ps();
     }
-    for (size_t at = 0; at < s->n; at += 4) {
-        size_t n = s->n - at;
-        __m512 four = n >= 4 ? dots_and_sums(dd, d, g, s->row + at, s->a + at, 4)
-                             : dots_and_sums(dd, d, g, s->row + at, s->a + at, n);
+    for (size_t at = 0; at < s->n; at += FEW) {
+        struct sparse_feature few = {s->row + at, s->a + at, s->n - at < FEW ? s->n - at : FEW};
 
-        _mm_storeu_ps(dz, _mm512_castps512_ps128(four));
-        for (size_t j = 0; j < 4 && j < n; j++) {
-            const float *row = u + (size_t)s->row[at + j] * NARROW;
+        dots_and_sums(dz, dd, d, g, &few);
+        for (size_t j = 0; j < few.n; j++) {
+            const float *row = u + (size_t)few.row[j] * NARROW;
             __m512 by = _mm512_set1_ps(dz[j]);
 
 #pragma GCC unroll 8
@@ -296,7 +338,10 @@ void sparse_dots(real *restrict dot, const real *restrict x, const real *restric
 {
 #if HAS_AVX512
     if (__builtin_cpu_supports("avx512f")) {
-        dots_avx512(dot, x, dir, idx, k, d);
+        if (d == NARROW)
+            dots_narrow(dot, x, dir, idx, k);
+        else
+            dots_avx512(dot, x, dir, idx, k, d);
         return;
     }
 #endif

@@ -42,15 +42,17 @@ ISA_CLONES static void sums(const real *a, size_t n, double *n_on, double *l1, r
 static void few_sums(const real *a, size_t n, double *n_on, double *l1, real *peak)
 {
     size_t on = 0;
+    double sum = 0;
+    real most = 0;
 
-    *l1 = 0;
-    *peak = 0;
     for (size_t i = 0; i < n; i++) {
         on += a[i] != 0;
-        *l1 += fabs((double)a[i]);
-        *peak = a[i] > *peak ? a[i] : *peak;
+        sum += fabs((double)a[i]);
+        most = a[i] > most ? a[i] : most;
     }
     *n_on = (double)on;
+    *l1 = sum;
+    *peak = most;
 }
 
 void sae_tally(const struct sae *s, struct sae_work *w, const struct sae_feature *e)

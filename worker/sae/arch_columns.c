@@ -189,7 +189,7 @@ static void backward_block(struct sae *s, struct sae_work *w, size_t f0, size_t 
     mm_nt(w->block[1], dir, w->g, m, n, o, 1, 0);
     if (s->cfg.arch->has_gate)
         mm_nt(w->block[2], dir, w->g_aux, m, n, o, 1, 0);
-    mm_nn(s->p[SAE_DECODER].grad + f0 * o, w->block[0], w->g, m, o, n, 1, 0);
+    mm_nn(sae_ddir(s, f0), w->block[0], w->g, m, o, n, 1, 0);
     for (size_t f = f0; f < f1; f++) {
         struct sae_feature e = {.f = f, .n = n, .z = w->z + f * n,
                                 .a = w->block[0] + (f - f0) * n, .h = w->block[1] + (f - f0) * n,
@@ -202,10 +202,10 @@ static void backward_block(struct sae *s, struct sae_work *w, size_t f0, size_t 
             sum += (double)e.h[r];
         w->dz_sum[f] = (real)sum;
         if (e.d_norm != 0 && e.norm > 0)
-            vec_axpy(s->p[SAE_DECODER].grad + f * o, s->p[SAE_DECODER].data + f * o,
+            vec_axpy(sae_ddir(s, f), s->p[SAE_DECODER].data + f * o,
                      (real)(e.d_norm / e.norm), o);
     }
-    mm_nn(s->p[SAE_ENCODER].grad + f0 * d, w->block[1], w->u, m, d, n, 1, 0);
+    mm_nn(sae_dw(s, f0), w->block[1], w->u, m, d, n, 1, 0);
 }
 
 void columns_backward_dense(struct sae *s, struct sae_work *w, size_t f0, size_t f1)

@@ -118,7 +118,7 @@ void auxk_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
     for (size_t f = f0; w->n_dead > 0 && f < f1; f++) {
         size_t from = w->aux_at[f], n = w->aux_at[f + 1] - from;
         const uint32_t *row = w->aux_row + from;
-        real *ddir = s->p[SAE_DECODER].grad + f * o, *dw = s->p[SAE_ENCODER].grad + f * d;
+        real *ddir = sae_ddir(s, f), *dw = sae_dw(s, f);
         double sum = 0;
 
         if (n == 0)

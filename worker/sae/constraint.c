@@ -12,10 +12,10 @@ void aligned_grad(struct sae *s, size_t f)
 {
     size_t d = s->cfg.d;
     const real *dir = s->p[SAE_DECODER].data + f * d;
-    real *dw = s->p[SAE_ENCODER].grad + f * d;
+    real *dw = sae_dw(s, f);
     real along = vec_dot(dw, dir, d);
 
-    vec_axpy(s->p[SAE_DECODER].grad + f * d, s->p[SAE_ENCODER].data + f * d, -along, d);
+    vec_axpy(sae_ddir(s, f), s->p[SAE_ENCODER].data + f * d, -along, d);
     vec_axpy(dw, dir, -along, d);
 }
 
@@ -32,10 +32,10 @@ void one_matrix_grad(struct sae *s, size_t f)
 {
     size_t d = s->cfg.d;
     const real *w = s->p[SAE_ENCODER].data + f * d;
-    real *ddir = s->p[SAE_DECODER].grad + f * d;
+    real *ddir = sae_ddir(s, f);
 
     s->p[SAE_SCALE].grad[f] = vec_dot(ddir, w, d);
-    vec_axpy(s->p[SAE_ENCODER].grad + f * d, ddir, s->p[SAE_SCALE].data[f], d);
+    vec_axpy(sae_dw(s, f), ddir, s->p[SAE_SCALE].data[f], d);
     vec_scale(ddir, 0, d);
 }
 

@@ -63,7 +63,7 @@ static void backward_one(struct sae *s, struct sae_work *w, size_t f)
     const uint32_t *row = w->row + w->at[f];
     const real *dir = s->p[SAE_DECODER].data + f * o, *g = sae_g_of(s, w, f);
     const real *z_f = s->cfg.arch->select == SAE_SELECT_ROW ? NULL : w->z + f * w->n;
-    real *ddir = s->p[SAE_DECODER].grad + f * o, *dw = s->p[SAE_ENCODER].grad + f * d;
+    real *ddir = sae_ddir(s, f), *dw = sae_dw(s, f);
     double sum = 0;
 
     for (size_t j = 0; z_f && j < n; j++)
@@ -90,8 +90,8 @@ void lists_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
     bool is_plain = s->cfg.arch->select != SAE_SELECT_EACH && d == o;
 
     if (!is_plain) {
-        memset(s->p[SAE_ENCODER].grad + f0 * d, 0, (f1 - f0) * d * sizeof(real));
-        memset(s->p[SAE_DECODER].grad + f0 * o, 0, (f1 - f0) * o * sizeof(real));
+        memset(sae_dw(s, f0), 0, (f1 - f0) * d * sizeof(real));
+        memset(sae_ddir(s, f0), 0, (f1 - f0) * o * sizeof(real));
     }
     for (size_t f = f0; f < f1; f++) {
         struct sparse_feature list = {w->row + w->at[f], w->by_f + w->at[f],
@@ -99,7 +99,7 @@ void lists_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
 
         if (is_plain)
             w->dz_sum[f] =
-                sparse_grad(s->p[SAE_DECODER].grad + f * d, s->p[SAE_ENCODER].grad + f * d, &list,
+                sparse_grad(sae_ddir(s, f), sae_dw(s, f), &list,
                             s->p[SAE_DECODER].data + f * d, sae_g_of(s, w, f), w->u, d);
         else
             backward_one(s, w, f);

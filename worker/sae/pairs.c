@@ -71,8 +71,8 @@ void pairs_backward(struct sae *s, struct sae_work *w, size_t f0, size_t f1)
             real as_w = vec_dot(enc + f * d, dec + id * d, d);
             real as_d = vec_dot(enc + id * d, dec + f * d, d);
 
-            vec_axpy(s->p[SAE_ENCODER].grad + f * d, dec + id * d, as_w < 0 ? -by : by, d);
-            vec_axpy(s->p[SAE_DECODER].grad + f * d, enc + id * d, as_d < 0 ? -by : by, d);
+            vec_axpy(sae_dw(s, f), dec + id * d, as_w < 0 ? -by : by, d);
+            vec_axpy(sae_ddir(s, f), enc + id * d, as_d < 0 ? -by : by, d);
             w->pair_n[id] = 0;
         }
     }

@@ -71,7 +71,7 @@ static void add_slope(struct sae *s, size_t f, const real *ref, double cos, doub
 {
     size_t o = sae_out(&s->cfg);
     const real *dir = s->p[SAE_DECODER].data + f * o;
-    real *grad = s->p[SAE_DECODER].grad + f * o;
+    real *grad = sae_ddir(s, f);
     double norm = sqrt(vec_sumsq(dir, o));
 
     if (!(norm > 0))

@@ -43,6 +43,7 @@ struct sae {
     struct param p[SAE_PARAMS_MAX];
     size_t n_params;
     real *start;           /* [f,o] decoder at initialisation, for sae_cos_init() */
+    size_t grad_from;      /* feature whose gradients come first, see sae_dw(); 0 but within a step */
     int64_t *quiet;        /* [f] rows since the feature was active */
     double theta;          /* batch selection: threshold in use; -1 before the first */
     double l1_scale;       /* warm-up of the penalty: 1 */
@@ -99,6 +100,17 @@ void sae_init(struct sae *s, uint64_t seed, const double *mean);
 static inline bool sae_has(const struct sae *s, int param)
 {
     return s->p[param].n > 0;
+}
+
+/* Gradients of feature f.  A step that does not clip uses each as soon as it is made, and the next
+ * few features' go to the same place, which stays in cache; after it no gradients are left. */
+static inline real *sae_dw(const struct sae *s, size_t f)
+{
+    return s->p[SAE_ENCODER].grad + (f - s->grad_from) * s->cfg.d;
+}
+static inline real *sae_ddir(const struct sae *s, size_t f)
+{
+    return s->p[SAE_DECODER].grad + (f - s->grad_from) * sae_out(&s->cfg);
 }
 
 size_t sae_work_bytes(const struct sae_cfg *cfg, size_t n_max);

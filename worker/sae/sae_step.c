@@ -15,7 +15,7 @@
 #include "worker/sae/parts.h"
 
 enum { DL_FIRST_STEP = 1000 }; /* of the threshold of dictionary_learning */
-enum { CHUNK_BYTES = 32 << 10 }; /* gradients that are fresh in cache when they are used */
+enum { CHUNK_BYTES = 16 << 10 }; /* gradients that are fresh in cache when they are used */
 
 /* out = x_hat - x; returns sum of squares */
 ISA_CLONES static double residual(real *restrict out, const real *restrict xhat,
@@ -148,6 +148,13 @@ const real *sae_g_of(const struct sae *s, const struct sae_work *w, size_t f)
                                   : w->g;
 }
 
+ISA_CLONES static void add_to(double *restrict y, const real *restrict x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] += (double)x[i];
+}
+
 /* w->g turns from the residual into dL/dx_hat; db_dec starts as its sum over rows. */
 static void backward_begin(struct sae *s, struct sae_work *w)
 {
@@ -164,8 +171,7 @@ static void backward_begin(struct sae *s, struct sae_work *w)
     memset(w->db_dec, 0, o * sizeof *w->db_dec);
     if (s->cfg.arch->has_b_dec)
         for (size_t r = 0; r < w->n; r++)
-            for (size_t i = 0; i < o; i++)
-                w->db_dec[i] += (double)w->g[r * o + i];
+            add_to(w->db_dec, w->g + r * o, o);
     if (s->cfg.arch->has_skip)
         mm_tn(s->p[SAE_SKIP].grad, w->g, w->x, o, d, w->n, 1, 0);
 }
@@ -189,9 +195,9 @@ static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size
         pairs_backward(s, w, f0, f1);
     pull_backward(s, w, f0, f1);
     if (w->add_enc)
-        vec_axpy(s->p[SAE_ENCODER].grad + f0 * d, w->add_enc + f0 * d, 1, (f1 - f0) * d);
+        vec_axpy(sae_dw(s, f0), w->add_enc + f0 * d, 1, (f1 - f0) * d);
     if (w->add_dec)
-        vec_axpy(s->p[SAE_DECODER].grad + f0 * o, w->add_dec + f0 * o, 1, (f1 - f0) * o);
+        vec_axpy(sae_ddir(s, f0), w->add_dec + f0 * o, 1, (f1 - f0) * o);
     for (size_t f = f0; f < f1; f++) {
         if (!arch->has_gate)
             s->p[SAE_B_ENC].grad[f] = w->dz_sum[f];
@@ -203,7 +209,7 @@ static void backward_features(struct sae *s, struct sae_work *w, size_t f0, size
             one_matrix_grad(s, f);
     }
     if (s->cfg.norm == SAE_NORM_PROJECT)
-        rows_project(s->p[SAE_DECODER].grad + f0 * o, s->p[SAE_DECODER].data + f0 * o, f1 - f0, o);
+        rows_project(sae_ddir(s, f0), s->p[SAE_DECODER].data + f0 * o, f1 - f0, o);
 }
 
 static void backward_end(struct sae *s, struct sae_work *w)
@@ -223,14 +229,14 @@ static void update_features(struct sae *s, size_t f0, size_t f1, const struct ad
 {
     size_t d = s->cfg.d, o = sae_out(&s->cfg);
 
-    adam_range(&s->p[SAE_ENCODER], f0 * d, (f1 - f0) * d, c);
+    adam_apply(&s->p[SAE_ENCODER], f0 * d, (f1 - f0) * d, sae_dw(s, f0), c);
     if (!s->cfg.arch->has_frozen_bias)
         adam_range(&s->p[SAE_B_ENC], f0, f1 - f0, c);
     for (int i = SAE_LOG_THETA; i <= SAE_SCALE; i++)
         if (sae_has(s, i))
             adam_range(&s->p[i], f0, f1 - f0, c);
     if (!s->cfg.arch->is_one_matrix)
-        adam_range(&s->p[SAE_DECODER], f0 * o, (f1 - f0) * o, c);
+        adam_apply(&s->p[SAE_DECODER], f0 * o, (f1 - f0) * o, sae_ddir(s, f0), c);
     if (s->cfg.norm == SAE_NORM_RENORM || s->cfg.norm == SAE_NORM_PROJECT)
         rows_normalise(s->p[SAE_DECODER].data + f0 * o, f1 - f0, o);
     for (size_t f = f0; f < f1; f++) {
@@ -326,9 +332,11 @@ const char *sae_step_to(struct sae *s, struct sae_work *w, const real *x, const 
     for (size_t f0 = 0; f0 < f; f0 += chunk) {
         size_t f1 = f - f0 < chunk ? f : f0 + chunk;
 
+        s->grad_from = f0;
         backward_features(s, w, f0, f1);
         update_features(s, f0, f1, &c);
     }
+    s->grad_from = 0;
     backward_end(s, w);
     update_rest(s, w, &c);
     return NULL;
