@@ -55,10 +55,15 @@ static enum err_code fill_student(sqlite3 *db, struct err *e)
 static enum err_code make_views(struct manifest *m, struct err *e)
 {
     struct buf sql = {0};
-    bool same;
+    bool same = false;
+    int64_t *ids = calloc(metric_count(), sizeof *ids);
+    enum err_code rc = ids ? db_metric_ids(m->db, ids, e) : err_set(e, ERR_NOMEM, "views: out of memory");
 
-    views_sql(&sql);
-    enum err_code rc = db_views_are(m->db, sql.data, &same, e);
+    if (!rc) {
+        views_sql(&sql, ids);
+        rc = db_views_are(m->db, sql.data, &same, e);
+    }
+    free(ids);
     if (!rc && !same) {
         char *keep = sqlite3_mprintf("BEGIN IMMEDIATE; %s INSERT OR REPLACE INTO meta VALUES "
                                      "('views', %Q); COMMIT;", sql.data, sql.data);
@@ -145,8 +150,6 @@ static enum err_code open_db(struct manifest *m, const char *path, struct err *e
     if (!rc && version == 0)
         rc = fill_student(m->db, e);
     if (!rc)
-        rc = make_views(m, e);
-    if (!rc)
         rc = db_prepare_all(m, e);
     if (!rc)
         rc = db_begin(m, e);
@@ -156,6 +159,8 @@ static enum err_code open_db(struct manifest *m, const char *path, struct err *e
         rc = open_session(m, e);
     if (!rc)
         rc = db_commit(m, e);
+    if (!rc)
+        rc = make_views(m, e);
     if (!rc)
         rc = manifest_note_gates(m, e);
     if (!rc)

@@ -67,6 +67,21 @@ enum err_code db_views_are(sqlite3 *db, const char *sql, bool *same, struct err 
     return ERR_OK;
 }
 
+enum err_code db_metric_ids(sqlite3 *db, int64_t *ids, struct err *e)
+{
+    sqlite3_stmt *st;
+
+    if (sqlite3_prepare_v2(db, "SELECT id FROM metric_name WHERE name = ?1", -1, &st, NULL))
+        return db_error(db, e, "metrics");
+    for (size_t i = 0; i < metric_count(); i++) {
+        sqlite3_bind_text(st, 1, metric_at(i)->name, -1, SQLITE_STATIC);
+        ids[i] = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
+        sqlite3_reset(st);
+    }
+    sqlite3_finalize(st);
+    return ERR_OK;
+}
+
 enum err_code db_prepare_all(struct manifest *m, struct err *e)
 {
     for (int i = 0; i < ST_COUNT; i++)

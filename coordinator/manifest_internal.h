@@ -37,6 +37,8 @@ enum err_code db_error(sqlite3 *db, struct err *e, const char *what);
 enum err_code db_script(sqlite3 *db, const char *sql, struct err *e);
 /* Whether the views of the file were made from this text. */
 enum err_code db_views_are(sqlite3 *db, const char *sql, bool *same, struct err *e);
+/* ids[i]: row of metric_at(i), 0: the file has none. */
+enum err_code db_metric_ids(sqlite3 *db, int64_t *ids, struct err *e);
 enum err_code db_prepare_all(struct manifest *m, struct err *e);
 void db_bind_list(sqlite3_stmt *st, const char *fmt, va_list ap);
 /* Runs a statement that returns nothing; *changes may be NULL. */

@@ -60,15 +60,20 @@ static enum err_code open_still(struct query *q, const char *path, struct err *e
 static enum err_code own_views(struct query *q, struct err *e)
 {
     struct buf sql = {0}, temp = {0};
-    bool same;
+    bool same = true;
+    int64_t *ids = calloc(metric_count(), sizeof *ids);
+    enum err_code rc = ids ? db_metric_ids(q->db, ids, e) : err_set(e, ERR_NOMEM, "views: out of memory");
 
-    views_sql(&sql);
-    enum err_code rc = db_views_are(q->db, sql.data, &same, e);
+    if (!rc) {
+        views_sql(&sql, ids);
+        rc = db_views_are(q->db, sql.data, &same, e);
+    }
     if (!rc && !same) {
         buf_str(&temp, "PRAGMA temp_store = MEMORY;\n");
-        views_temp_sql(&temp);
+        views_temp_sql(&temp, ids);
         rc = db_script(q->db, temp.data, e);
     }
+    free(ids);
     buf_free(&sql);
     buf_free(&temp);
     return rc;

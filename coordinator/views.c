@@ -6,6 +6,8 @@
  */
 #include "coordinator/views.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/kinds/kind.h"
@@ -108,12 +110,15 @@ static void knob_columns(struct buf *out, bool with_seeds)
     }
 }
 
-static void metric_value(struct buf *out, const char *name)
+/* The id itself: looking it up in each of hundreds of subqueries took as long as all else in a row. */
+static void metric_value(struct buf *out, const char *name, const int64_t *ids)
 {
-    buf_fmt(out,
-            ",\n  (SELECT m.value FROM metric m WHERE m.job = j.id AND m.name = "
-            "(SELECT id FROM metric_name WHERE name = '%s')) AS \"",
-            name);
+    size_t i = 0;
+
+    while (i < metric_count() && strcmp(metric_at(i)->name, name) != 0)
+        i++;
+    assert(i < metric_count());
+    buf_fmt(out, ",\n  (SELECT m.value FROM metric m WHERE m.job = j.id AND m.name = %" PRId64 ") AS \"", ids[i]);
 }
 
 #define FROM_JOBS                                                                                  \
@@ -122,7 +127,7 @@ static void metric_value(struct buf *out, const char *name)
     " JOIN context c ON c.id = j.context"
 #define WHOSE "s.name AS sweep, t.name AS stage, kd.name AS kind, j.run_name AS run_id, lower(hex(j.digest)) AS job"
 
-static void view_runs(struct buf *out)
+static void view_runs(struct buf *out, const int64_t *ids)
 {
     buf_str(out, "CREATE VIEW runs AS SELECT " WHOSE
                  ", j.state, coalesce(sj.verdict, j.verdict) AS verdict");
@@ -132,7 +137,7 @@ static void view_runs(struct buf *out)
 
         if (strcmp(name, "wall_s") == 0) /* the attempt's, below */
             continue;
-        metric_value(out, name);
+        metric_value(out, name, ids);
         views_metric_column(name, out);
         buf_char(out, '"');
     }
@@ -141,7 +146,7 @@ static void view_runs(struct buf *out)
                  " LEFT JOIN provenance p ON p.id = a.provenance;\n");
 }
 
-static void view_stability(struct buf *out)
+static void view_stability(struct buf *out, const int64_t *ids)
 {
     static const char *const names[] = {
         "n_seeds",     "n_pairs",         "pwmcc_mean",     "pwmcc_std",      "ci_low",
@@ -155,7 +160,7 @@ static void view_stability(struct buf *out)
                  "lower(hex(j.digest)) AS job");
     knob_columns(out, true);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        metric_value(out, names[i]);
+        metric_value(out, names[i], ids);
         buf_fmt(out, "%s\"", names[i]);
     }
     buf_str(out, FROM_JOBS "\nWHERE kd.name = 'sae_compare' AND j.state = 'done';\n");
@@ -261,29 +266,29 @@ static void small_views(struct buf *out)
 static const char *const names[] = {"runs", "summary", "stability", "pareto", "metrics", "series",
                                     "pairs", "failures", "perplexity", "arms", "structure"};
 
-static void create_all(struct buf *out)
+static void create_all(struct buf *out, const int64_t *ids)
 {
-    view_runs(out);
-    view_stability(out);
+    view_runs(out, ids);
+    view_stability(out, ids);
     view_pareto(out);
     view_summary(out);
     small_views(out);
     views_cpt_sql(out);
 }
 
-void views_sql(struct buf *out)
+void views_sql(struct buf *out, const int64_t *ids)
 {
     for (size_t i = ARRAY_LEN(names); i-- > 0;)
         buf_fmt(out, "DROP VIEW IF EXISTS %s;\n", names[i]);
-    create_all(out);
+    create_all(out, ids);
 }
 
-void views_temp_sql(struct buf *out)
+void views_temp_sql(struct buf *out, const int64_t *ids)
 {
     static const char create[] = "CREATE VIEW ";
     struct buf all = {0};
 
-    create_all(&all);
+    create_all(&all, ids);
     const char *p = all.data;
     for (const char *next; (next = strstr(p, create)); p = next + strlen(create)) {
         buf_add(out, p, (size_t)(next - p));
