@@ -1,4 +1,5 @@
 /* cmd_table.c - saegrid table: a view or stored query, for people, papers and programs. */
+#include "coordinator/beware.h"
 #include "coordinator/cmd.h"
 #include "coordinator/cmd_common.h"
 #include "coordinator/expect.h"
@@ -11,6 +12,7 @@
 
 struct forms {
     bool csv, md, latex, json, all;
+    bool is_chosen; /* columns by name, or a table that is no view: nothing is trimmed */
 };
 
 static enum table_format format_of(const struct forms *f)
@@ -115,11 +117,35 @@ static void print_checks(const struct table *t, struct buf *out)
     }
 }
 
+/* CSV and JSON keep the column `beware`; people and papers get lines: above the table, in LaTeX as a comment and below it. */
+static void print_named(struct table *t, const struct forms *f, struct buf *out)
+{
+    enum table_format format = format_of(f);
+    struct buf lines = {0};
+
+    if (format != TABLE_CSV && format != TABLE_JSON)
+        beware_take(t, &lines);
+    for (const char *p = lines.len ? lines.data : ""; *p; p = strchr(p, '\n') + 1)
+        buf_fmt(out, "%s%.*s\n", format == TABLE_LATEX ? "% " : "", (int)strcspn(p, "\n"), p);
+    if (lines.len && format == TABLE_MD)
+        buf_char(out, '\n');
+    if (format != TABLE_CSV && format != TABLE_JSON && !f->all && !f->is_chosen)
+        tables_trim(t);
+    table_print(t, format, format == TABLE_TEXT && cmd_use_colour(stdout), out);
+    if (lines.len && format == TABLE_LATEX) {
+        buf_str(out, "\\par{\\footnotesize ");
+        table_latex_text(out, lines.data);
+        buf_str(out, "\\par}\n");
+    }
+    buf_free(&lines);
+}
+
 /* No views: computed from finished jobs. */
 static const struct computed {
     const char *name;
     enum err_code (*make)(struct table *out, struct query *q, const char *sweep, struct err *e);
-} computed[] = {{"hypotheses", hypo_table}, {"checks", expect_table}, {"replication", recorded_table}};
+    enum beware_by by; /* hypotheses leave out models that leak */
+} computed[] = {{"hypotheses", hypo_table, BEWARE_NONE}, {"checks", expect_table, BEWARE_SWEEP}, {"replication", recorded_table, BEWARE_JOB}};
 
 static const struct computed *find_computed(const char *name)
 {
@@ -140,9 +166,11 @@ static enum err_code fill_computed(const struct computed *c, struct query *q, co
     rc = c->make(&t, q, ask->sweep, e);
     if (!rc && ask->sweep && format_of(f) == TABLE_TEXT)
         rc = stability_unsound(q, ask->sweep, out, e);
+    else if (!rc)
+        rc = beware_add(&t, q, c->by, e);
     if (rc || format_of(f) != TABLE_TEXT || f->all) {
         if (!rc)
-            table_print(&t, format_of(f), false, out);
+            print_named(&t, f, out);
     } else if (c->make == hypo_table) {
         print_verdicts(&t, out);
     } else if (c->make == expect_table) {
@@ -177,14 +205,8 @@ static enum err_code fill(const char *results, const struct tables_ask *ask, con
             buf_str(out, "no sae_compare of this sweep is done\n");
     } else {
         rc = tables_get(q, ask, &t, e);
-        if (!rc && format != TABLE_CSV && format != TABLE_JSON && !f->all && !ask->columns)
-            tables_trim(&t);
-        if (!rc && ask->sweep && (format == TABLE_TEXT || format == TABLE_MD))
-            rc = stability_unsound(q, ask->sweep, out, e);
-        if (!rc && out->len && format == TABLE_MD)
-            buf_char(out, '\n');
         if (!rc)
-            table_print(&t, format, format == TABLE_TEXT && cmd_use_colour(stdout), out);
+            print_named(&t, f, out);
     }
     table_free(&t);
     query_close(q);
@@ -227,6 +249,8 @@ int cmd_table(int argc, char **argv)
     if (!cmd_start(&cmd, argc, argv, &args, &rc))
         return rc;
     ask.name = args.v[0];
+    ask.with_beware = true;
+    f.is_chosen = ask.columns || find_computed(ask.name);
     if (f.csv + f.md + f.latex + f.json > 1)
         err_set(&e, ERR_USAGE, "--csv, --md, --latex, --json: one of them");
     else

@@ -165,6 +165,18 @@ void table_drop_empty(struct table *t)
     free(from);
 }
 
+void table_drop(struct table *t, const char *name)
+{
+    size_t *from = grown(NULL, t->n_cols, sizeof *from), k = 0;
+
+    for (size_t c = 0; c < t->n_cols; c++)
+        if (strcmp(t->cols[c], name) != 0)
+            from[k++] = c;
+    if (k < t->n_cols)
+        keep_columns(t, from, k);
+    free(from);
+}
+
 static bool is_named(const char *const *names, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
@@ -359,7 +371,7 @@ static void print_csv(const struct table *t, struct buf *out)
     }
 }
 
-static void escaped_latex(struct buf *out, const char *s)
+void table_latex_text(struct buf *out, const char *s)
 {
     static const struct {
         char c;
@@ -385,7 +397,7 @@ static void escaped_latex(struct buf *out, const char *s)
 static void escaped(struct buf *out, const char *s, bool latex)
 {
     if (latex) {
-        escaped_latex(out, s);
+        table_latex_text(out, s);
         return;
     }
     for (; *s; s++) {

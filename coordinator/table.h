@@ -47,10 +47,12 @@ bool table_f64(const struct table *t, size_t row, const char *name, double *out)
 void table_select(struct table *t, const char *const *names, size_t n);
 /* Drops the columns that have no value in any row. */
 void table_drop_empty(struct table *t);
+void table_drop(struct table *t, const char *name); /* one column; no-op if there is no such */
 bool table_is_constant(const struct table *t, size_t col);
 /* Drops columns with the same value in every row, save the named ones; no-op without rows. */
 void table_drop_constant(struct table *t, const char *const *keep, size_t n_keep);
 
 void table_print(const struct table *t, enum table_format f, bool colour, struct buf *out);
+void table_latex_text(struct buf *out, const char *text); /* with what LaTeX gives a meaning escaped */
 /* 4 significant digits, without trailing noise: 0.8234, 12.5, 1.2e-07. */
 void table_number(struct buf *out, double v);

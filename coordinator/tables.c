@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/kinds/kind.h"
+#include "coordinator/beware.h"
 #include "coordinator/opts.h"
 
 #define BY_SWEEP "sweep = ?1"
@@ -16,26 +17,27 @@
 
 static const struct {
     const char *name, *from, *sweep;
+    enum beware_by by;
 } sources[] = {
-    {"runs", "runs", BY_SWEEP},
-    {"summary", "summary", BY_SWEEP},
-    {"stability", "stability", BY_SWEEP},
-    {"pareto", "pareto", BY_SWEEP},
-    {"perplexity", "perplexity", BY_SWEEP},
-    {"arms", "arms", BY_SWEEP},
-    {"structure", "structure", BY_SWEEP},
-    {"metrics", "metrics", BY_SWEEP},
-    {"series", "series", BY_JOB},
-    {"pairs", "pairs", BY_JOB},
-    {"failures", "failures", BY_SWEEP},
+    {"runs", "runs", BY_SWEEP, BEWARE_JOB},
+    {"summary", "summary", BY_SWEEP, BEWARE_STAGE},
+    {"stability", "stability", BY_SWEEP, BEWARE_JOB},
+    {"pareto", "pareto", BY_SWEEP, BEWARE_JOB},
+    {"perplexity", "perplexity", BY_SWEEP, BEWARE_NONE},
+    {"arms", "arms", BY_SWEEP, BEWARE_NONE},
+    {"structure", "structure", BY_SWEEP, BEWARE_NONE},
+    {"metrics", "metrics", BY_SWEEP, BEWARE_JOB},
+    {"series", "series", BY_JOB, BEWARE_JOB},
+    {"pairs", "pairs", BY_JOB, BEWARE_JOB},
+    {"failures", "failures", BY_SWEEP, BEWARE_JOB},
     {"attempts",
      "(SELECT " RUN_OF("a.job") ", " JOB_OF("a.job") ", epoch, rank, host, outcome, class, exit_code, signal, wall_s,"
-     " cpu_s, maxrss_kib, message FROM attempt a ORDER BY granted_ms, epoch)", BY_JOB},
+     " cpu_s, maxrss_kib, message FROM attempt a ORDER BY granted_ms, epoch)", BY_JOB, BEWARE_NONE},
     {"slowest", "(SELECT sweep, stage, kind, run_id, job, wall_s, host FROM runs WHERE state = 'done' ORDER BY wall_s DESC)",
-     BY_SWEEP},
+     BY_SWEEP, BEWARE_NONE},
     {"artifacts",
      "(SELECT " RUN_OF("a.job") ", " JOB_OF("a.job") ", path, bytes, lower(hex(sha256)) AS sha256 FROM artifact a)",
-     BY_JOB},
+     BY_JOB, BEWARE_NONE},
     {"tokens",
      "(SELECT r.sweep AS sweep, r.stage AS stage, json_extract(v.value, '$.list') AS list, json_extract(v.value, '$.id') AS id,"
      " json_extract(v.value, '$.text') AS text, json_extract(v.value, '$.n') AS n,"
@@ -46,22 +48,22 @@ static const struct {
      " json_extract(v.value, '$.d_shift_high') AS d_shift_high, json_extract(v.value, '$.cos') AS cos, r.run_id AS run_id"
      " FROM blob b JOIN job j ON j.id = b.job JOIN runs r ON r.job = lower(hex(j.digest)),"
      " json_each(CAST(b.data AS TEXT), '$.rows') v WHERE b.name = 'tokens' ORDER BY r.run_id, v.key)",
-     BY_SWEEP},
+     BY_SWEEP, BEWARE_NONE},
     {"time",
      "(SELECT s.name AS sweep, k.name AS kind, count(DISTINCT a.job) AS jobs, count(*) AS attempts, sum(a.wall_s) AS wall_s,"
      " sum(a.cpu_s) AS cpu_s, sum(a.wall_s * j.threads) / 3600 AS core_hours,"
      " 100 * sum(a.wall_s * j.threads) / sum(sum(a.wall_s * j.threads)) OVER (PARTITION BY s.id) AS share_pct,"
      " max(a.wall_s) AS longest_s FROM sweep s JOIN (SELECT DISTINCT sweep, job, revision FROM sweep_job) sj ON sj.sweep = s.id"
      " AND sj.revision = s.revision JOIN job j ON j.id = sj.job JOIN kind k ON k.id = j.kind JOIN attempt a ON a.job = j.id"
-     " AND a.wall_s IS NOT NULL GROUP BY s.id, k.name ORDER BY s.id, core_hours DESC)", BY_SWEEP},
+     " AND a.wall_s IS NOT NULL GROUP BY s.id, k.name ORDER BY s.id, core_hours DESC)", BY_SWEEP, BEWARE_NONE},
     {"promotions",
      "(SELECT s.name AS sweep, t.name AS stage, j.run_name AS run_id, lower(hex(j.digest)) AS job, t.gate_metric AS metric,"
      " sj.verdict, sj.reason, (SELECT count(*) FROM job_input i JOIN job d ON d.id = i.job WHERE i.input = j.id AND i.must_pass = 1"
      " AND d.state = 'skipped') AS stopped_jobs FROM sweep s JOIN stage t ON t.sweep = s.id AND t.gate_top IS NOT NULL"
      " JOIN sweep_job sj ON sj.stage = t.id AND sj.revision = s.revision JOIN job j ON j.id = sj.job AND j.state <> 'skipped'"
-     " ORDER BY s.id, t.ord, CAST(substr(sj.reason, instr(sj.reason, 'rank ') + 5) AS INTEGER))", BY_SWEEP},
-    {"fixes", "(SELECT " RUN_OF("f.job") ", " JOB_OF("f.job") ", commit_id, who, note FROM fix f)", BY_JOB},
-    {"definitions", "(SELECT name, long_name, unit, better, is_volatile, help FROM metric_name)", NULL},
+     " ORDER BY s.id, t.ord, CAST(substr(sj.reason, instr(sj.reason, 'rank ') + 5) AS INTEGER))", BY_SWEEP, BEWARE_JOB},
+    {"fixes", "(SELECT " RUN_OF("f.job") ", " JOB_OF("f.job") ", commit_id, who, note FROM fix f)", BY_JOB, BEWARE_NONE},
+    {"definitions", "(SELECT name, long_name, unit, better, is_volatile, help FROM metric_name)", NULL, BEWARE_NONE},
 };
 
 void tables_names(struct buf *out)
@@ -102,9 +104,26 @@ static void add_columns(struct buf *sql, const char *list)
     buf_char(sql, '`');
 }
 
+static void write_select(struct buf *sql, const struct tables_ask *a, size_t source, const char *join)
+{
+    buf_str(sql, "SELECT ");
+    if (a->columns)
+        add_columns(sql, a->columns);
+    else
+        buf_str(sql, "t.*");
+    buf_fmt(sql, "%s FROM %s t%s WHERE %s", *join ? ", beware" : "", sources[source].from, join,
+            a->sweep && sources[source].sweep ? sources[source].sweep : "?1 IS ?1");
+    if (a->where)
+        buf_fmt(sql, " AND (%s)", a->where);
+    if (a->order)
+        buf_fmt(sql, " ORDER BY %s", a->order);
+    if (a->limit > 0)
+        buf_fmt(sql, " LIMIT %lld", (long long)a->limit);
+}
+
 enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out, struct err *e)
 {
-    struct buf sql = {0};
+    struct buf sql = {0}, join = {0};
     size_t i = 0;
     int64_t id;
     enum err_code rc;
@@ -114,22 +133,16 @@ enum err_code tables_get(struct query *q, const struct tables_ask *a, struct tab
     if (i == ARRAY_LEN(sources))
         return unknown(a->name, e);
     rc = a->sweep ? query_sweep(q, a->sweep, &id, e) : ERR_OK;
-    if (rc)
-        return rc;
-    buf_str(&sql, "SELECT ");
-    if (a->columns)
-        add_columns(&sql, a->columns);
-    else
-        buf_char(&sql, '*');
-    buf_fmt(&sql, " FROM %s WHERE %s", sources[i].from, a->sweep && sources[i].sweep ? sources[i].sweep : "?1 IS ?1");
-    if (a->where)
-        buf_fmt(&sql, " AND (%s)", a->where);
-    if (a->order)
-        buf_fmt(&sql, " ORDER BY %s", a->order);
-    if (a->limit > 0)
-        buf_fmt(&sql, " LIMIT %lld", (long long)a->limit);
-    rc = query_table(q, out, e, sql.data, "t", a->sweep);
+    if (!rc && a->with_beware)
+        rc = beware_sql(q, sources[i].by, &sql, &join, e);
+    if (!rc) {
+        write_select(&sql, a, i, join.data ? join.data : "");
+        rc = query_table(q, out, e, sql.data, "t", a->sweep);
+    }
+    if (!rc && join.len)
+        beware_tidy(out);
     buf_free(&sql);
+    buf_free(&join);
     return rc ? err_wrap(e, "table %s", a->name) : ERR_OK;
 }
 

@@ -10,6 +10,7 @@ struct tables_ask {
     const char *columns;        /* "a,b,c", or NULL: all */
     const char *order;          /* SQL, or NULL */
     int64_t limit;              /* 0: none */
+    bool with_beware;           /* a last column `beware` (beware.h), if a row has something in it */
 };
 
 MUST_CHECK enum err_code tables_get(struct query *q, const struct tables_ask *a, struct table *out,

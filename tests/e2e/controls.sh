@@ -11,7 +11,19 @@ same 'the untrained model is no stage of its own' "$(sql "SELECT count(*) FROM r
 says 'Beware: the base model .* did not pass its gate: accuracy 0'
 expect 0 sg table summary -s phase4c_k
 says 'Beware: the base model .* did not pass its gate: accuracy 0'
-pass '4c: the core set has every control; a model that missed its gate is named above each table'
+for table in stability runs summary pareto pairs checks; do
+    for form in csv json md latex; do
+        expect 0 sg table "$table" -s phase4c_k --$form
+        says 'the base model .* did not pass its gate: accuracy 0'
+    done
+done
+expect 0 sg table stability --latex --columns k,ratio
+says '^% Beware: the base model'
+says 'footnotesize Beware: the base model phase4c.*_modadd_model'
+same 'what is made with it has its name; random decoders have not' "$(sg table runs -s phase4c_k --csv --columns stage,kind --where "kind IN ('sae_train', 'sae_random')" |
+    awk -F, '$2 == "sae_train" {t += NF > 2 && $3 != ""} $2 == "sae_random" {r += $3 != ""} END {print (t > 0), r + 0}')" '1 0'
+same 'nor has a table of what does not leak' "$(sg table definitions --csv | grep -c beware)" 0
+pass '4c: the core set has every control; a model that missed its gate is named in each table, in every format'
 
 expect 0 sg run "$sweeps/phase4c_decnorm.yaml" -j 2 "${small[@]}" --set k=4 --set sae.d_sae=32 --set 'sae.decoder_norm=[none, renorm]'
 says '^untrained -: not asked for \(2 conditions\)'
