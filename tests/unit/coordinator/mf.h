@@ -25,7 +25,7 @@ struct mf_job {
     int stage;
     const char *knobs, *context;
     int n_inputs;
-    struct expand_input inputs[8];
+    struct expand_input inputs[16];
     double timeout;
     const char *run_name; /* NULL: made from the number */
     int repeat_of;        /* > 0: 1 + index of the equal job */
@@ -93,7 +93,7 @@ enum err_code expand(const struct spec *s, const struct expand_sink *sink, struc
     return rc;
 }
 
-static int mf_setup(void **state)
+UNUSED static int mf_setup(void **state)
 {
     char *dir = strdup("/tmp/saegrid_test_XXXXXX");
 
@@ -101,7 +101,7 @@ static int mf_setup(void **state)
     return mkdtemp(dir) ? 0 : -1;
 }
 
-static int mf_teardown(void **state)
+UNUSED static int mf_teardown(void **state)
 {
     struct err e;
     int rc = fs_remove_tree(*state, &e) ? -1 : 0;
