@@ -19,7 +19,7 @@ for table in stability runs summary pareto pairs checks; do
 done
 expect 0 sg table stability --latex --columns k,ratio
 says '^% Beware: the base model'
-says 'footnotesize Beware: the base model phase4c.*_modadd_model'
+says 'footnotesize Beware: the base model phase4c'
 same 'what is made with it has its name; random decoders have not' "$(sg table runs -s phase4c_k --csv --columns stage,kind --where "kind IN ('sae_train', 'sae_random')" |
     awk -F, '$2 == "sae_train" {t += NF > 2 && $3 != ""} $2 == "sae_random" {r += $3 != ""} END {print (t > 0), r + 0}')" '1 0'
 same 'nor has a table of what does not leak' "$(sg table definitions --csv | grep -c beware)" 0
