@@ -20,6 +20,8 @@ enum err_code cpt_sql_ask(struct query *q, int64_t sweep, const char *select, st
 #define CPT_NAME(c)                                                                                \
     c ".arm || coalesce(', ' || " c ".random_target, '') || coalesce(', lambda ' || printf('%g', " c ".lambda), '')" \
     " || coalesce(' ' || " c ".lambda_schedule, '')"
+/* Architecture of an SAE job. */
+#define SAE_ARCH(job) "coalesce((SELECT json_extract(knobs, '$.arch') FROM job WHERE id = " job "), 'topk')"
 /* Their order in a table. */
 #define CPT_ORDER(c)                                                                               \
     "CASE " c ".arm WHEN 'baseline' THEN 0 WHEN 'control' THEN 1 WHEN 'l1' THEN 2 WHEN 'random' THEN 3"  \

@@ -72,9 +72,10 @@ static enum err_code put_lazier(struct report *r, struct err *e)
     struct table t = {0};
     enum err_code rc = cpt_sql_ask(r->q, r->sweep_id,
         ", " OF_KIND("structure_check") ", first AS (SELECT of.*, " INPUT_OF("of.id", "saes") " AS sae FROM of),"
-        " acts AS (SELECT f.*, " INPUT_OF("f.sae", "acts") " AS acts FROM first f)"
-        " SELECT f.job, " CPT_NAME("c") ", f.message, f.verdict FROM acts f JOIN cpt c ON c.id = " INPUT_OF("f.acts", "model")
-        " ORDER BY " CPT_ORDER("c") ", c.lambda, c.random_target", &t, e);
+        " acts AS (SELECT f.*, " INPUT_OF("f.sae", "acts") " AS acts, " SAE_ARCH("f.sae") " AS arch FROM first f)"
+        " SELECT f.job, " CPT_NAME("c") " || CASE WHEN (SELECT count(DISTINCT arch) FROM acts) > 1 THEN ', ' || f.arch || ' SAEs' ELSE '' END,"
+        " f.message, f.verdict FROM acts f JOIN cpt c ON c.id = " INPUT_OF("f.acts", "model")
+        " ORDER BY f.arch DESC, " CPT_ORDER("c") ", c.lambda, c.random_target", &t, e);
 
     if (!rc && t.n_rows)
         buf_str(r->out, "<p><strong>Are fresh SAEs lazier?</strong></p>\n<ul class=\"checks\">\n");

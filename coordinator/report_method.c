@@ -2,10 +2,16 @@
 #include "coordinator/report_table.h"
 #include "coordinator/tables.h"
 
+#include <string.h>
+
 #include "common/kinds/kind.h"
 #include "coordinator/html.h"
 
-enum { VALUES_MAX = 160 };
+enum {
+    VALUES_MAX = 160,
+    STAGES_SHOWN = 16,  /* more are folded, so that the results are not far below */
+    DIGITS = 12,        /* of a file's digest */
+};
 
 #define JOBS                                                                                       \
     " FROM sweep_job sj JOIN sweep s ON s.id = sj.sweep AND s.revision = sj.revision JOIN job j ON j.id = sj.job"
@@ -27,6 +33,12 @@ static void add_knob(struct buf *out, const struct cell *c, const struct job_kin
     size_t start;
 
     buf_fmt(out, "%s%s = ", out->len ? "; " : "", c[0].text);
+    if (c[1].i == 1 && !strncmp(c[3].text, "sha256:", 7) && strchr(c[3].text, ' ')) {
+        const char *path = strrchr(c[3].text, '/');
+
+        buf_fmt(out, "%s (%.*s)", path ? path + 1 : strchr(c[3].text, ' ') + 1, 7 + DIGITS, c[3].text);
+        return;
+    }
     start = out->len;
     for (const char *v = c[3].text; *v && out->len < start + VALUES_MAX; v++)
         buf_fmt(out, *v == ',' && c[1].i > 1 ? ", " : "%c", *v);
@@ -99,7 +111,13 @@ static enum err_code write_method(struct report *r, struct err *e)
     if (!rc)
         rc = query_table(r->q, &spec, e, "SELECT spec FROM sweep WHERE id = ?1", "i", r->sweep_id);
     if (!rc) {
+        const bool is_folded = t.n_rows > STAGES_SHOWN;
+
+        if (is_folded)
+            buf_fmt(r->out, "<details><summary>%zu stages</summary>\n", t.n_rows);
         report_table(r, &t, cols, ARRAY_LEN(cols), "Stages", "saegrid plan FILE");
+        if (is_folded)
+            buf_str(r->out, "</details>\n");
         rc = put_time(r, e);
         buf_str(r->out, "<details><summary>The sweep as it was given</summary><pre>");
         html_text(r->out, spec.n_rows ? spec.cells[0].text : "");

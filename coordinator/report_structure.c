@@ -9,9 +9,9 @@
 static const char checks[] =
     ", of AS (SELECT DISTINCT j.id, lower(hex(j.digest)) AS job, coalesce(sj.verdict, j.verdict) AS verdict FROM job j" IN_SWEEP
     " WHERE s.id = ?1 AND j.kind = " KIND_IS("structure_check") " AND j.state = 'done'),"
-    " acts AS (SELECT of.*, " INPUT_OF(INPUT_OF("of.id", "saes"), "acts") " AS acts FROM of)"
-    " SELECT " CPT_NAME("c") ", a.job, CAST(b.data AS TEXT) FROM acts a JOIN cpt c ON c.id = " INPUT_OF("a.acts", "model")
-    " JOIN blob b ON b.job = a.id AND b.name = 'structure' ORDER BY " CPT_ORDER("c") ", c.lambda, c.random_target";
+    " acts AS (SELECT of.*, " INPUT_OF(INPUT_OF("of.id", "saes"), "acts") " AS acts, " SAE_ARCH(INPUT_OF("of.id", "saes")) " AS arch FROM of)"
+    " SELECT " CPT_NAME("c") ", CASE WHEN (SELECT count(DISTINCT arch) FROM acts) > 1 THEN a.arch END, a.job, CAST(b.data AS TEXT) FROM acts a JOIN cpt c ON c.id = " INPUT_OF("a.acts", "model")
+    " JOIN blob b ON b.job = a.id AND b.name = 'structure' ORDER BY a.arch DESC, " CPT_ORDER("c") ", c.lambda, c.random_target";
 
 /* "+" where the SAEs are lazier beyond seed noise, "-" where they are busier. */
 static void put_sides(struct table *t, size_t from)
@@ -31,6 +31,7 @@ static enum err_code write_structure(struct report *r, struct err *e)
 {
     static const struct report_col cols[] = {
         {.column = "arm_name", .title = "arm", .form = REPORT_RUN},
+        {.column = "sae", .title = "SAEs"},
         {.column = "measure"},
         {.column = "arm", .title = "arm's mean"},
         {.column = "control", .title = "control's mean"},
@@ -43,14 +44,14 @@ static enum err_code write_structure(struct report *r, struct err *e)
 
     enum err_code rc = cpt_sql_ask(r->q, r->sweep_id, checks, &of, e);
     table_add_col(&t, "arm_name");
+    table_add_col(&t, "sae");
     table_add_col(&t, "job");
     for (size_t i = 0; i < of.n_rows && !rc; i++) {
-        const size_t from = report_csv_add(&t, table_cell(&of, i, 2)->text);
+        const size_t from = report_csv_add(&t, table_cell(&of, i, 3)->text);
 
-        for (size_t k = from; k < t.n_rows; k++) {
-            cell_copy(&t.cells[k * t.n_cols], table_cell(&of, i, 0));
-            cell_copy(&t.cells[k * t.n_cols + 1], table_cell(&of, i, 1));
-        }
+        for (size_t k = from; k < t.n_rows; k++)
+            for (size_t c = 0; c < 3; c++)
+                cell_copy(&t.cells[k * t.n_cols + c], table_cell(&of, i, c));
         put_sides(&t, from);
     }
     buf_fmt(&all, "saegrid table structure --sweep %s", r->sweep);

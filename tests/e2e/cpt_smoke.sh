@@ -43,7 +43,7 @@ page=$SAEGRID_RESULTS/reports/cpt_smoke.html
 for section in arms structure ghost tokens curves; do
     grep -q "id=\"cpt_smoke.$section\"" "$page" || fail "the report has no section $section"
 done
-for text in 'Are fresh SAEs lazier?' 'What it costs' 'within the gate' 'random, norm_matched' '<td>saeception, lambda 0.1</td>' 'could have been found' \
+for text in 'Are fresh SAEs lazier?' 'What it costs' 'within the gate' 'random, norm_matched' '<td>saeception, lambda 0.1</td>' ' stages</summary>' 'blimp (sha256:' 'could have been found' \
     'class="passage"' 'lambda \* aux / lm' 'beyond seed noise'; do
     grep -q "$text" "$page" || fail "the report does not say: $text"
 done
