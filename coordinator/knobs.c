@@ -90,9 +90,15 @@ static struct places parents_of(const struct spec *s, const struct places *level
 
 enum found { FOUND_NOTHING, FOUND_VALUE, FOUND_DIFFERENT };
 
+/* A knob's value and the row of the kind that gave it: kinds may use one name for knobs of different types. */
+struct knob_value {
+    const char *text;
+    const struct cfg_field *field;
+};
+
 /* Do all rows of the level that have the knob agree on it?  Common knobs do not count. */
 static enum found level_value(const struct spec *s, const struct places *level, const char *name,
-                              char out[SPEC_TEXT_MAX], const char **value)
+                              char out[SPEC_TEXT_MAX], struct knob_value *value)
 {
     enum found found = FOUND_NOTHING;
     char text[SPEC_TEXT_MAX];
@@ -106,10 +112,10 @@ static enum found level_value(const struct spec *s, const struct places *level, 
             continue;
         t = knobs_text(s, level->v[i].stage, level->v[i].row, knob,
                        found == FOUND_NOTHING ? out : text);
-        if (!t || (found == FOUND_VALUE && strcmp(t, *value) != 0))
+        if (!t || (found == FOUND_VALUE && strcmp(t, value->text) != 0))
             return FOUND_DIFFERENT;
         if (found == FOUND_NOTHING)
-            *value = t;
+            *value = (struct knob_value){t, st->knobs[knob].field};
         found = FOUND_VALUE;
     }
     return found;
@@ -117,7 +123,7 @@ static enum found level_value(const struct spec *s, const struct places *level, 
 
 /* Takes the level over and frees it. */
 static enum found climb(const struct spec *s, struct places level, const char *name,
-                        char out[SPEC_TEXT_MAX], const char **value)
+                        char out[SPEC_TEXT_MAX], struct knob_value *value)
 {
     enum found found = FOUND_NOTHING;
 
@@ -135,12 +141,12 @@ static enum found climb(const struct spec *s, struct places level, const char *n
     return found;
 }
 
-/* Value of an ancestor's knob, NULL if there is none or they differ. */
-static const char *ancestor(const struct spec *s, int stage, uint64_t row, const char *name,
-                            char out[SPEC_TEXT_MAX])
+/* Value of an ancestor's knob, its text NULL if there is none or they differ. */
+static struct knob_value ancestor(const struct spec *s, int stage, uint64_t row, const char *name,
+                                  char out[SPEC_TEXT_MAX])
 {
     const struct spec_stage *st = &s->stages[stage];
-    const char *value = NULL;
+    struct knob_value value = {NULL, NULL};
 
     for (size_t i = 0; i < st->n_sources; i++) {
         struct places group = {0};
@@ -155,9 +161,9 @@ static const char *ancestor(const struct spec *s, int stage, uint64_t row, const
         unique(&group);
         found = climb(s, group, name, out, &value);
         if (found != FOUND_NOTHING)
-            return found == FOUND_VALUE ? value : NULL;
+            return found == FOUND_VALUE ? value : (struct knob_value){NULL, NULL};
     }
-    return NULL;
+    return (struct knob_value){NULL, NULL};
 }
 
 /* `like: $sae`: shape and seed of that row or its ancestors; a seed moves by seed_offset. */
@@ -168,7 +174,8 @@ static const char *like_text(const struct spec *s, int stage, uint64_t row, cons
     int offset = spec_knob_find(st, "seed_offset");
     char text[SPEC_TEXT_MAX];
     struct places at = {0};
-    const char *value = NULL, *add;
+    struct knob_value value = {NULL, NULL};
+    const char *add;
     size_t i = 0;
     int64_t sum;
 
@@ -178,9 +185,9 @@ static const char *like_text(const struct spec *s, int stage, uint64_t row, cons
     if (climb(s, at, name, out, &value) != FOUND_VALUE)
         return NULL;
     if (offset < 0 || strcmp(name, "seed") != 0)
-        return value;
+        return value.text;
     add = knobs_text(s, stage, row, offset, text);
-    if (!add || __builtin_add_overflow(strtoll(value, NULL, 10), strtoll(add, NULL, 10), &sum))
+    if (!add || __builtin_add_overflow(strtoll(value.text, NULL, 10), strtoll(add, NULL, 10), &sum))
         return NULL;
     snprintf(out, SPEC_TEXT_MAX, "%" PRId64, sum);
     return out;
@@ -237,7 +244,7 @@ const char *knobs_view_get(void *view, const char *name)
         snprintf(text, sizeof text, "%zu", count);
         value = text;
     } else {
-        value = ancestor(v->s, v->stage, v->row, name, text);
+        value = ancestor(v->s, v->stage, v->row, name, text).text;
     }
     return value == text ? pool_str(&v->pool, text) : value;
 }
@@ -284,15 +291,15 @@ void knobs_context(const struct spec *s, int stage, uint64_t row,
         const struct job_kind *k = s->stages[t].kind;
 
         for (size_t i = 0; mark[t] && i < k->n_fields; i++) {
-            const char *value;
+            struct knob_value value;
 
             if (!s->stages[t].knobs[i].is_in_id ||
                 cfg_find(own->fields, own->n_fields, k->fields[i].name) ||
                 was_named(s, mark, t, k->fields[i].name))
                 continue;
             value = ancestor(s, stage, row, k->fields[i].name, text);
-            if (value)
-                each(ctx, &k->fields[i], value);
+            if (value.text)
+                each(ctx, value.field, value.text);
         }
     }
     free(mark);

@@ -1,6 +1,7 @@
 /* test_expand.c - joins, gathers, controls, values and gates; ids; a million jobs. */
 #include <time.h>
 
+#include "common/json.h"
 #include "tests/unit/coordinator/sweep_jobs.h"
 
 #define CHAIN                                                                                      \
@@ -207,6 +208,30 @@ static void require_waits_for_the_gate_of_the_same_axes(void **state)
     assert_int_equal(sweep_count(&all, "t"), 2);
     assert_string_equal(sweep_job(&all, "t", 1)->inputs, "acts=1 require!=4 require!=5");
     assert_string_equal(sweep_job(&all, "t", 1)->id, sweep_job(&all, "u", 1)->id);
+    sweep_end(&all);
+}
+
+/* `decay` is a number of sae_train and a word of lm_cpt. */
+static void a_word_and_a_number_of_one_name_do_not_mix(void **state)
+{
+    struct sweep_jobs all = sweep_expand(
+        "sweep: x\nstages:\n"
+        "  m: {kind: lm_import, path: .}\n"
+        "  o: {kind: data_make, task: text, text: ., tokenizer: .}\n"
+        "  a: {kind: acts_extract, model: $m, data: $o}\n"
+        "  s: {kind: sae_train, acts: $a, k: 2, d_sae: 4, decay: 0.5}\n"
+        "  c: {kind: lm_cpt, model: $m, data: $o, sae: $s, arm: control}\n"
+        "  b: {kind: acts_extract, model: $c, data: $o}\n");
+    struct json *j;
+    struct err e = {0};
+
+    (void)state;
+    const char *of_sae = sweep_job(&all, "c", 0)->context, *of_model = sweep_job(&all, "b", 0)->context;
+    assert_true(json_parse(of_sae, strlen(of_sae), &j, &e) == ERR_OK);
+    json_free(j);
+    assert_true(json_parse(of_model, strlen(of_model), &j, &e) == ERR_OK);
+    json_free(j);
+    assert_non_null(strstr(of_model, "\"decay\":\"all\""));
     sweep_end(&all);
 }
 
@@ -420,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_value_comes_from_another_job),
         cmocka_unit_test(require_waits_for_the_gate_of_the_same_axes),
         cmocka_unit_test(context_is_what_the_ancestors_agree_on),
+        cmocka_unit_test(a_word_and_a_number_of_one_name_do_not_mix),
         cmocka_unit_test(names_have_the_parts_that_apply),
         cmocka_unit_test(ids_ignore_key_order_spelling_and_defaults),
         cmocka_unit_test(threads_and_inputs_change_the_id),
