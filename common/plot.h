@@ -10,7 +10,7 @@ enum plot_style {
     PLOT_CURVE,     /* a line, with marks where it has few points; its interval is a band */
     PLOT_INTERVALS, /* a line with marks and bars for the intervals */
     PLOT_SCATTER,   /* marks and bars, no line */
-    PLOT_REFERENCE, /* a thin dashed grey line without marks; its interval is not drawn */
+    PLOT_REFERENCE, /* a thin dashed grey line without marks, among categories a dash at each; its interval is not drawn */
 };
 
 struct plot_line {

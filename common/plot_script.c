@@ -124,11 +124,11 @@ static void put_line(struct buf *b, const struct plot *p, size_t i, bool is_firs
 
     buf_str(b, is_first ? "plot " : ", ");
     put_band(b, p, i, colour);
-    buf_fmt(b, "$d%zu using 1:2 with ", i);
+    buf_fmt(b, l->style == PLOT_REFERENCE && p->has_categories ? "$d%zu using ($1-0.2):2:(0.4):(0) with " : "$d%zu using 1:2 with ", i);
     if (p->is_bars)
         buf_fmt(b, "boxes fillstyle solid 0.7 linecolor rgb '%s'", colour);
     else if (l->style == PLOT_REFERENCE)
-        buf_fmt(b, "lines linewidth 1.5 dashtype %d linecolor rgb '#555555'", dash);
+        buf_fmt(b, "%s linewidth 1.5 dashtype %d linecolor rgb '#555555'", p->has_categories ? "vectors nohead" : "lines", dash);
     else if (l->style == PLOT_SCATTER)
         buf_fmt(b, "points pointtype %d pointsize 0.9 linecolor rgb '%s'", mark, colour);
     else
@@ -186,21 +186,24 @@ static void put_ticks(struct buf *b, const struct plot *p)
     put_range(b, p);
 }
 
-/* Marks, their bars and names need room: the key stands above the figure. */
+/* Lines need room, so the key stands above the figure; names need it beside their marks, and a reference must not
+ * lie on the axis. */
 static void put_room(struct buf *b, const struct plot *p)
 {
-    bool has_marks = p->n_lines > 4;
-    bool has_names = false;
+    bool has_names = false, has_reference = false;
 
     for (size_t i = 0; i < p->n_lines; i++) {
-        has_marks = has_marks || p->lines[i].style != PLOT_CURVE;
+        has_reference = has_reference || p->lines[i].style == PLOT_REFERENCE;
         has_names = has_names || p->lines[i].names;
     }
-    if (p->matrix || !has_marks)
+    if (p->matrix)
         return;
-    buf_str(b, "set key tmargin center horizontal samplen 3\n");
+    if (p->n_lines > 1)
+        buf_str(b, "set key tmargin center horizontal samplen 3\n");
     if (has_names)
         buf_str(b, "set offsets graph 0.03, graph 0.1, graph 0.06, graph 0.03\n");
+    else if (has_reference && !p->log_y)
+        buf_str(b, "set offsets 0, 0, graph 0.03, graph 0.03\n");
 }
 
 static void put_frame(struct buf *b, const struct plot *p)
@@ -256,7 +259,7 @@ static void put_cells(struct buf *b, const struct plot_matrix *m)
                 continue;
             buf_fmt(b, "%zu %zu ", i % m->cols, i / m->cols);
             buf_f64(b, m->v[i]);
-            buf_fmt(b, " \"%.3g\"\n", m->v[i]);
+            buf_fmt(b, fabs(high) < 10 ? " \"%.3f\"\n" : " \"%.3g\"\n", m->v[i]);
         }
         buf_str(b, dark ? "EOD\n" : "NaN NaN NaN \"\"\nEOD\n");
     }
@@ -269,7 +272,7 @@ static void put_matrix(struct buf *b, const struct plot *p)
 {
     const struct plot_matrix *m = p->matrix;
 
-    buf_str(b, "unset grid\nset border 0\nset tics scale 0\nunset key\nset palette defined (0 '#00224e', 0.25 '#434e6c',"
+    buf_str(b, "set rmargin 14\nunset grid\nset border 0\nset tics scale 0\nunset key\nset palette defined (0 '#00224e', 0.25 '#434e6c',"
                " 0.5 '#7d7c78', 0.75 '#bcae6c', 1 '#fee838')\nset cblabel ");
     put_quoted(b, m->unit);
     buf_char(b, '\n');

@@ -40,7 +40,7 @@ void condition_constants(const struct table *t, struct buf *out)
         if (c < 0 || !table_is_constant(t, (size_t)c) || table_cell(t, 0, (size_t)c)->type == CELL_NULL)
             continue;
         buf_fmt(out, "%s%s ", out->len > start ? ", " : "", main_knobs[i]);
-        cell_text(table_cell(t, 0, (size_t)c), out);
+        tables_knob_text(table_cell(t, 0, (size_t)c), out);
     }
     if (out->len > start)
         buf_char(out, '\n');
@@ -52,6 +52,6 @@ void condition_name(const struct table *t, size_t row, struct buf *out)
 
     for (size_t i = 0; i < n; i++) {
         buf_fmt(out, "%s%s = ", i ? ", " : "", t->cols[cols[i]]);
-        cell_text(table_cell(t, row, cols[i]), out);
+        tables_knob_text(table_cell(t, row, cols[i]), out);
     }
 }

@@ -167,12 +167,34 @@ static enum err_code put_densities(struct report *r, const struct runs_of *o, co
     return rc;
 }
 
-static enum err_code put_stage(struct report *r, const char *stage, const char *kind, struct err *e)
+/* Experiments that share jobs would show the same figures again. */
+static bool is_shown_already(const struct runs_of *o, struct buf *seen)
+{
+    struct buf ids = {0};
+    bool is_known;
+
+    for (size_t i = 0; i < o->n; i++) {
+        runs_of_ids(o, i, SEEDS_MAX, &ids);
+        buf_char(&ids, ' ');
+    }
+    buf_char(&ids, '\n');
+    is_known = seen->data && strstr(seen->data, ids.data);
+    if (!is_known)
+        buf_str(seen, ids.data);
+    buf_free(&ids);
+    return is_known;
+}
+
+static enum err_code put_stage(struct report *r, const char *stage, const char *kind, struct buf *seen, struct err *e)
 {
     struct runs_of o = {0};
     size_t n = 0;
     enum err_code rc = runs_of_load(&o, r, stage, e);
 
+    if (!rc && is_shown_already(&o, seen)) {
+        runs_of_free(&o);
+        return ERR_OK;
+    }
     for (size_t c = 0; c < ARRAY_LEN(curves) && n < FIGURES_A_STAGE && !rc; c++) {
         bool any;
 
@@ -188,11 +210,13 @@ static enum err_code put_stage(struct report *r, const char *stage, const char *
 static enum err_code write_curves(struct report *r, struct err *e)
 {
     struct table stages = {0};
+    struct buf seen = {0};
     enum err_code rc = runs_of_stages(r, &stages, e);
 
     for (size_t i = 0; i < stages.n_rows && !rc; i++)
         if (strcmp(table_cell(&stages, i, 1)->text, "sae_compare") != 0 && strcmp(table_cell(&stages, i, 1)->text, "mock") != 0)
-            rc = put_stage(r, table_cell(&stages, i, 0)->text, table_cell(&stages, i, 1)->text, e);
+            rc = put_stage(r, table_cell(&stages, i, 0)->text, table_cell(&stages, i, 1)->text, &seen, e);
+    buf_free(&seen);
     table_free(&stages);
     return rc;
 }

@@ -70,7 +70,7 @@ static void line_name(const struct axis *a, size_t row, struct buf *out)
 {
     for (size_t i = 0; i < a->n_knobs; i++) {
         buf_fmt(out, "%s%s = ", i ? ", " : "", a->t->cols[a->knobs[i]]);
-        cell_text(table_cell(a->t, row, a->knobs[i]), out);
+        tables_knob_text(table_cell(a->t, row, a->knobs[i]), out);
     }
 }
 
@@ -177,9 +177,9 @@ static void add_ticks(struct figure *g, const struct axis *a)
         if (has_tick(g, a->x[i], room))
             continue;
         if (col >= 0)
-            cell_text(table_cell(a->t, i, (size_t)col), &name);
+            tables_knob_text(table_cell(a->t, i, (size_t)col), &name);
         else
-            table_number(&name, a->x[i]);
+            buf_fmt(&name, "%.3g", a->x[i]);
         figure_tick(g, a->x[i], name.data);
         buf_free(&name);
     }

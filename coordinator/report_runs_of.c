@@ -123,7 +123,7 @@ void runs_of_name(const struct runs_of *o, size_t i, struct buf *out)
         const struct cell *cell = table_cell(&o->t, o->first[i], o->cols[c]);
 
         buf_fmt(out, "%s%s = ", c ? ", " : "", o->t.cols[o->cols[c]]);
-        cell_text(cell, out);
+        tables_knob_text(cell, out);
     }
     if (o->n_cols == 0)
         buf_str(out, "all");

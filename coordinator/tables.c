@@ -154,6 +154,17 @@ bool tables_is_knob(const struct table *t, size_t col)
     return false;
 }
 
+void tables_knob_text(const struct cell *c, struct buf *out)
+{
+    static const char mark[] = "sha256:";
+    const char *slash = c->type == CELL_TEXT && strncmp(c->text, mark, strlen(mark)) == 0 ? strrchr(c->text, '/') : NULL;
+
+    if (slash && slash[1])
+        buf_str(out, slash + 1);
+    else
+        cell_text(c, out);
+}
+
 bool tables_varies(const struct table *t, size_t col)
 {
     int stage = table_col(t, "stage");

@@ -18,6 +18,8 @@ MUST_CHECK enum err_code tables_get(struct query *q, const struct tables_ask *a,
 /* "runs, summary, ...", for messages. */
 void tables_names(struct buf *out);
 bool tables_is_knob(const struct table *t, size_t col);
+/* A knob's value for people: of a file the last part of its path, without the digest. */
+void tables_knob_text(const struct cell *c, struct buf *out);
 /* True if rows of the same stage differ in the column; absent values do not count. */
 bool tables_varies(const struct table *t, size_t col);
 /* What a person wants to see of it: no ids, no columns without a value or, beside the ones that
