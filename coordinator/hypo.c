@@ -25,7 +25,7 @@ static const struct {
      "below TopK's; the best architecture, its interval corrected for their number; above 0.02", 0.02},
     {"H4", "Agreement is more than chance, more than second-order structure, and matched features matter causally.",
      "three parts, all of which have to hold: mean ratio to random above 1.05; PWMCC minus that on Gaussian rows of equal mean "
-     "and covariance above 0 in every condition, intervals corrected for their number; loss added by ablating matched features, minus that by as many others, above 0", 0},
+     "and covariance above 0 in every condition, seeds of both resampled, intervals corrected for their number; loss added by ablating matched features, minus that by as many others, above 0", 0},
     {"H5", "Stability transfers: in every task features agree more than chance.",
      "the least ratio to random among at least three tasks, at the widths and k that all of them have; above 1.05", 1.05},
 };
@@ -63,12 +63,14 @@ size_t hypo_seeds(size_t n, double effect, double half, double threshold)
 struct draws {
     size_t n_boot;
     double *pwmcc;  /* [n_boot + 1][n_conds]; the first: every seed once */
+    double *surrogate; /* likewise */
     double *gap;    /* [n_boot + 1][n_causal] */
 };
 
 static void draws_free(struct draws *s)
 {
     free(s->pwmcc);
+    free(s->surrogate);
     free(s->gap);
 }
 
@@ -93,16 +95,16 @@ static void draw_counts(uint32_t *count, size_t n, size_t b, uint64_t seed)
     }
 }
 
-static double mean_pair(const struct hypo_cond *c, const uint32_t *count)
+static double mean_pair(const double *pair, size_t n, const uint32_t *count)
 {
     double sum = 0, weight = 0;
 
-    for (size_t i = 0; i < c->n; i++)
-        for (size_t j = i + 1; count[i] && j < c->n; j++) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i + 1; count[i] && j < n; j++) {
             double w = (double)count[i] * (double)count[j];
 
-            if (w > 0 && isfinite(c->pair[i * c->n + j])) {
-                sum += w * c->pair[i * c->n + j];
+            if (w > 0 && isfinite(pair[i * n + j])) {
+                sum += w * pair[i * n + j];
                 weight += w;
             }
         }
@@ -122,18 +124,26 @@ static enum err_code draw_all(struct draws *s, const struct hypo_data *d, size_t
                               struct err *e)
 {
     *s = (struct draws){n_boot, calloc((n_boot + 1) * (d->n_conds + 1), sizeof(double)),
+                        calloc((n_boot + 1) * (d->n_conds + 1), sizeof(double)),
                         calloc((n_boot + 1) * (d->n_causal + 1), sizeof(double))};
-    if (!s->pwmcc || !s->gap) {
+    if (!s->pwmcc || !s->surrogate || !s->gap) {
         draws_free(s);
         return err_set(e, ERR_NOMEM, "hypotheses: %zu resamples: out of memory", n_boot);
     }
     for (size_t b = 0; b <= n_boot; b++) {
-        uint32_t count[HYPO_SEEDS_MAX + 1][HYPO_SEEDS_MAX];
+        uint32_t count[HYPO_SEEDS_MAX + 1][HYPO_SEEDS_MAX], other[HYPO_SEEDS_MAX + 1][HYPO_SEEDS_MAX];
 
-        for (size_t n = 2; n <= HYPO_SEEDS_MAX; n++)
+        for (size_t n = 2; n <= HYPO_SEEDS_MAX; n++) {
             draw_counts(count[n], n, b, seed);
-        for (size_t i = 0; i < d->n_conds; i++)
-            s->pwmcc[b * d->n_conds + i] = mean_pair(&d->cond[i], count[d->cond[i].n]);
+            draw_counts(other[n], n, b, seed + 1);
+        }
+        for (size_t i = 0; i < d->n_conds; i++) {
+            const struct hypo_cond *c = &d->cond[i];
+
+            s->pwmcc[b * d->n_conds + i] = mean_pair(c->pair, c->n, count[c->n]);
+            s->surrogate[b * d->n_conds + i] =
+                c->n_surrogate ? mean_pair(c->surrogate_pair, c->n_surrogate, other[c->n_surrogate]) : c->surrogate;
+        }
         for (size_t i = 0; i < d->n_causal; i++)
             s->gap[b * d->n_causal + i] = mean_gap(&d->causal[i], count[d->causal[i].n]);
     }
@@ -166,7 +176,7 @@ static enum err_code estimate(struct estimate *out, const struct judge *j, hypo_
         return err_set(e, ERR_NOMEM, "hypotheses: out of memory");
     for (size_t b = 0; b <= s->n_boot; b++) {
         const struct hypo_draw d = {j->data, &j->groups, s->pwmcc + b * j->data->n_conds,
-                                    s->gap + b * j->data->n_causal};
+                                    s->surrogate + b * j->data->n_conds, s->gap + b * j->data->n_causal};
         double x = stat(&d, label);
 
         if (b == 0)
@@ -320,7 +330,7 @@ static enum err_code judge_surrogate(struct estimate *least, struct hypo_result 
 {
     const struct hypo_group *g = j->groups.n ? &j->groups.v[0] : NULL;
     enum hypo_verdict worst = HYPO_SUPPORTED;
-    size_t surely = 0, surely_not = 0;
+    size_t surely = 0, surely_not = 0, by_mean = 0;
 
     *least = (struct estimate){NAN, NAN, NAN};
     for (size_t m = 0; g && m < g->n; m++) {
@@ -330,6 +340,7 @@ static enum err_code judge_surrogate(struct estimate *least, struct hypo_result 
         if (estimate(&x, j, hypo_stat_surrogate, j->data->cond[g->member[m]].job, g->n, e))
             return e->code;
         verdict = hypo_side(x.low, x.high, GAIN_MIN);
+        by_mean += j->data->cond[g->member[m]].n_surrogate == 0;
         surely += verdict == HYPO_SUPPORTED;
         surely_not += verdict == HYPO_REFUTED;
         if (m == 0 || is_worse(verdict, worst) || (verdict == worst && x.effect < least->effect)) {
@@ -340,6 +351,8 @@ static enum err_code judge_surrogate(struct estimate *least, struct hypo_result 
     if (g)
         buf_fmt(&r->evidence, "Beyond the Gaussian rows in %zu of %zu conditions, below them in %zu, not told apart in %zu. ", surely,
                 g->n, surely_not, g->n - surely - surely_not);
+    if (by_mean)
+        buf_fmt(&r->evidence, "(The Gaussian rows' own spread is not known in %zu: their seeds were not compared.) ", by_mean);
     return ERR_OK;
 }
 
@@ -460,16 +473,20 @@ void hypo_results_free(struct hypo_result r[HYPO_COUNT])
     }
 }
 
+void hypo_cond_free(struct hypo_cond *c)
+{
+    char *text[] = {c->job, c->acts, c->task, c->arch, c->but_k, c->but_d_sae, c->but_arch};
+
+    for (size_t t = 0; t < ARRAY_LEN(text); t++)
+        free(text[t]);
+    free(c->pair);
+    free(c->surrogate_pair);
+}
+
 void hypo_data_free(struct hypo_data *d)
 {
-    for (size_t i = 0; i < d->n_conds; i++) {
-        struct hypo_cond *c = &d->cond[i];
-        char *text[] = {c->job, c->acts, c->task, c->arch, c->but_k, c->but_d_sae, c->but_arch};
-
-        for (size_t t = 0; t < ARRAY_LEN(text); t++)
-            free(text[t]);
-        free(c->pair);
-    }
+    for (size_t i = 0; i < d->n_conds; i++)
+        hypo_cond_free(&d->cond[i]);
     for (size_t i = 0; i < d->n_causal; i++) {
         free(d->causal[i].job);
         free(d->causal[i].gap);

@@ -30,6 +30,9 @@ struct hypo_cond {
     double surrogate;    /* ... of SAEs on Gaussian rows of equal mean and covariance; NaN: none */
     size_t n;            /* seeds */
     double *pair;        /* [n,n] PWMCC of two seeds */
+    size_t n_surrogate;  /* seeds on the Gaussian rows; 0: only their mean is known */
+    double *surrogate_pair; /* [n_surrogate, n_surrogate] */
+    bool is_surrogate;   /* these rows are such rows: while loading only */
 };
 
 /* One finished intervention: per seed, how much more the loss rises when the features that other
@@ -66,6 +69,7 @@ size_t hypo_seeds(size_t n, double effect, double half, double threshold);
 MUST_CHECK enum err_code hypo_judge(struct hypo_result out[HYPO_COUNT], const struct hypo_data *d,
                                     size_t n_boot, uint64_t seed, struct err *e);
 void hypo_results_free(struct hypo_result r[HYPO_COUNT]);
+void hypo_cond_free(struct hypo_cond *c);
 void hypo_data_free(struct hypo_data *d);
 
 /* --- hypo_load.c --- */

@@ -35,6 +35,7 @@ struct hypo_draw {
     const struct hypo_data *data;
     const struct hypo_groups *groups;
     const double *pwmcc; /* [n_conds] */
+    const double *surrogate; /* [n_conds] of Gaussian rows, whose seeds are drawn by themselves */
     const double *gap;   /* [n_causal] */
 };
 

@@ -104,7 +104,11 @@ static void take(struct hypo_cond *c, const struct table *t, size_t row)
     static const char *const k[] = {"k", NULL}, *const d_sae[] = {"d_sae", NULL};
     double random = number(t, row, "random_mean");
 
-    *c = (struct hypo_cond){.job = text(t, row, "job"), .task = text(t, row, "task"), .arch = text(t, row, "arch"),
+    char *rows = text(t, row, "surrogate");
+    bool is_control = strcmp(rows, "") != 0 && strcmp(rows, "none") != 0;
+
+    free(rows);
+    *c = (struct hypo_cond){.is_surrogate = is_control, .job = text(t, row, "job"), .task = text(t, row, "task"), .arch = text(t, row, "arch"),
                             .acts = key(t, row, true, NULL), .but_k = key(t, row, false, k),
                             .but_d_sae = key(t, row, false, d_sae), .but_arch = key(t, row, false, of_arch),
                             .k = number(t, row, "k"), .d_sae = number(t, row, "d_sae"),
@@ -145,6 +149,63 @@ static void take_pairs(struct hypo_cond *c, const struct table *pairs, size_t *a
     }
 }
 
+/* The SAEs that a comparison has under an input's name; NULL: none. */
+static const char *members(const struct table *inputs, const char *job, const char *name)
+{
+    for (size_t r = 0; r < inputs->n_rows; r++)
+        if (strcmp(table_cell(inputs, r, 0)->text, job) == 0 && strcmp(table_cell(inputs, r, 1)->text, name) == 0)
+            return table_cell(inputs, r, 2)->text;
+    return NULL;
+}
+
+/* The comparison of the very SAEs that `c` has as its surrogate. */
+static const struct hypo_cond *twin(const struct hypo_data *d, const struct table *inputs, const struct hypo_cond *c)
+{
+    const char *want = members(inputs, c->job, "surrogate");
+
+    for (size_t i = 0; want && i < d->n_conds; i++) {
+        const char *saes = d->cond[i].is_surrogate ? members(inputs, d->cond[i].job, "saes") : NULL;
+
+        if (saes && strcmp(saes, want) == 0)
+            return &d->cond[i];
+    }
+    return NULL;
+}
+
+/* Gaussian rows are no conditions of their own: they lend their pairs to those that have them as a control. */
+static enum err_code pair_surrogates(struct hypo_data *d, struct query *q, struct err *e)
+{
+    struct table inputs = {0};
+    size_t kept = 0;
+    enum err_code rc = query_table(q, &inputs, e,
+        "SELECT job, name, group_concat(input) FROM (SELECT lower(hex(j.digest)) AS job, i.name AS name, i.input AS input FROM job j"
+        " JOIN kind k ON k.id = j.kind AND k.name = 'sae_compare' JOIN job_input i ON i.job = j.id AND i.name IN ('saes', 'surrogate')"
+        " ORDER BY j.id, i.name, i.input) GROUP BY job, name", "");
+
+    for (size_t i = 0; i < d->n_conds && !rc; i++) {
+        struct hypo_cond *c = &d->cond[i];
+        const struct hypo_cond *other = c->is_surrogate ? NULL : twin(d, &inputs, c);
+
+        if (!other)
+            continue;
+        c->n_surrogate = other->n;
+        c->surrogate_pair = calloc(other->n * other->n, sizeof *c->surrogate_pair);
+        if (!c->surrogate_pair)
+            rc = err_set(e, ERR_NOMEM, "hypotheses: out of memory");
+        else
+            memcpy(c->surrogate_pair, other->pair, other->n * other->n * sizeof *other->pair);
+    }
+    for (size_t i = 0; i < d->n_conds; i++) {
+        if (d->cond[i].is_surrogate)
+            hypo_cond_free(&d->cond[i]);
+        else
+            d->cond[kept++] = d->cond[i];
+    }
+    d->n_conds = kept;
+    table_free(&inputs);
+    return rc;
+}
+
 static enum err_code load_conds(struct hypo_data *d, struct query *q, const char *sweep, struct err *e)
 {
     struct table t = {0}, pairs = {0};
@@ -175,7 +236,7 @@ static enum err_code load_conds(struct hypo_data *d, struct query *q, const char
     }
     table_free(&pairs);
     table_free(&t);
-    return rc;
+    return rc ? rc : pair_surrogates(d, q, e);
 }
 
 static enum err_code load_causal(struct hypo_data *d, struct query *q, const char *sweep, struct err *e)

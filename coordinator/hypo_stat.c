@@ -153,7 +153,7 @@ double hypo_stat_surrogate(const struct hypo_draw *d, const char *label)
 
             if (*label && strcmp(d->data->cond[c].job, label) != 0)
                 continue;
-            sum += d->pwmcc[c] - d->data->cond[c].surrogate;
+            sum += d->pwmcc[c] - d->surrogate[c];
             n++;
         }
     return n > 0 ? sum / n : NAN;

@@ -146,6 +146,8 @@ static void add_groups(struct figure *g, const struct axis *a, enum plot_style s
     if (low <= high) {
         struct figure_line *l = figure_line(g, "chance", PLOT_REFERENCE);
 
+        for (double x = low; g->has_categories && x < high; x++)
+            figure_point(l, x, 1, NAN, NAN, NULL);
         figure_point(l, low, 1, NAN, NAN, NULL);
         figure_point(l, high, 1, NAN, NAN, NULL);
     }
@@ -190,9 +192,17 @@ static void add_ticks(struct figure *g, const struct axis *a)
     }
 }
 
-/* Two conditions that differ in this knob alone. */
+/* Two conditions that differ in this knob alone, and are no controls. */
 static bool has_a_line(const struct axis *a)
 {
+    int rows = table_col(a->t, "surrogate");
+
+    for (size_t i = 0; i < a->t->n_rows && rows >= 0; i++) {
+        const struct cell *c = table_cell(a->t, i, (size_t)rows);
+
+        if (c->type == CELL_TEXT && strcmp(c->text, "none") != 0)
+            return false; /* controls stand in the figures of what they control */
+    }
     for (size_t i = 0; i < a->t->n_rows; i++)
         for (size_t k = 0; k < i; k++)
             if (a->group[i] == a->group[k] && a->x[i] != a->x[k])

@@ -8,7 +8,10 @@
 
 #include "coordinator/condition.h"
 
-enum { NAMED_MAX = 16, GROUPS_MAX = 7 };
+enum { NAMED_MAX = 16, GROUPS_MAX = 16 };
+
+/* Conditions may be compared on the same rows only. */
+static const char *const rows_of[] = {"task", "layer", "hook", "position", "data_fraction"};
 
 static double value(const struct table *t, size_t row, const char *name)
 {
@@ -104,16 +107,58 @@ static double add_front(struct figure *g, const struct table *t)
     return area;
 }
 
+static bool same_rows(const struct table *t, size_t a, size_t b)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows_of); i++) {
+        int c = table_col(t, rows_of[i]);
+
+        if (c >= 0 && !cell_equal(table_cell(t, a, (size_t)c), table_cell(t, b, (size_t)c)))
+            return false;
+    }
+    return true;
+}
+
+/* The conditions on the rows of `like`. */
+static void on_rows_of(const struct table *t, size_t like, struct table *out)
+{
+    for (size_t c = 0; c < t->n_cols; c++)
+        table_add_col(out, t->cols[c]);
+    for (size_t i = 0; i < t->n_rows; i++) {
+        if (!same_rows(t, i, like))
+            continue;
+        struct cell *row = table_add_row(out);
+        for (size_t c = 0; c < t->n_cols; c++)
+            cell_copy(&row[c], table_cell(t, i, c));
+    }
+}
+
+/* ": task modadd, layer 1, hook resid_post" */
+static void name_rows(const struct table *t, struct buf *title)
+{
+    for (size_t i = 0, n = 0; i < 3; i++) {
+        int c = table_col(t, rows_of[i]);
+
+        if (c < 0 || table_cell(t, 0, (size_t)c)->type == CELL_NULL)
+            continue;
+        buf_fmt(title, "%s%s ", n++ ? ", " : ": ", rows_of[i]);
+        cell_text(table_cell(t, 0, (size_t)c), title);
+    }
+}
+
 static void draw(struct report *r, const struct table *t)
 {
+    struct buf title = {0};
     struct figure *g;
     double area;
 
     if (t->n_rows < 2 || isnan(value(t, 0, "ev_mean")))
         return;
-    g = report_figure(r, "front", "Stability against reconstruction", "EV (explained variance)", "PWMCC / PWMCC of random decoders",
+    buf_str(&title, "Stability against reconstruction");
+    name_rows(t, &title);
+    g = report_figure(r, "front", title.data, "EV (explained variance)", "PWMCC / PWMCC of random decoders",
                       "Every finished comparison; up and right is better. Bars: 95 % intervals of the ratio over pairs. "
                       "Dashed: conditions that none beats in both.");
+    buf_free(&title);
     if (!g)
         return;
     add_points(g, t, group_column(t));
@@ -121,6 +166,38 @@ static void draw(struct report *r, const struct table *t)
     buf_str(r->out, "<p>Area under the front over EV above 0 and ratio above 1 (hypervolume in these two objectives): ");
     table_number(r->out, area);
     buf_str(r->out, ".</p>\n");
+}
+
+/* One figure for each set of rows on which architectures compete; if they compete nowhere, one of the most conditions. */
+static void draw_all(struct report *r, const struct table *t)
+{
+    struct table most = {0};
+    bool any = false;
+
+    for (size_t i = 0; i < t->n_rows; i++) {
+        struct table own = {0};
+        size_t k = 0;
+
+        while (k < i && !same_rows(t, k, i))
+            k++;
+        if (k < i)
+            continue;
+        on_rows_of(t, i, &own);
+        int arch = table_col(&own, "arch");
+        if (arch >= 0 && !table_is_constant(&own, (size_t)arch)) {
+            draw(r, &own);
+            any = true;
+        }
+        if (own.n_rows > most.n_rows) {
+            table_free(&most);
+            most = own;
+        } else {
+            table_free(&own);
+        }
+    }
+    if (!any)
+        draw(r, &most);
+    table_free(&most);
 }
 
 static void put_table(struct report *r, const struct table *t)
@@ -146,13 +223,14 @@ static void put_table(struct report *r, const struct table *t)
 static enum err_code write_front(struct report *r, struct err *e)
 {
     struct table all = {0}, front = {0};
-    enum err_code rc = query_table(r->q, &all, e, "SELECT * FROM stability WHERE sweep = ?1 AND ratio IS NOT NULL", "t", r->sweep);
+    enum err_code rc = query_table(r->q, &all, e, "SELECT * FROM stability WHERE sweep = ?1 AND ratio IS NOT NULL"
+                                   " AND coalesce(surrogate, 'none') = 'none'", "t", r->sweep);
 
     if (!rc && all.n_rows > 1)
         rc = query_table(r->q, &front, e, "SELECT * FROM pareto WHERE sweep = ?1 ORDER BY ratio DESC", "t", r->sweep);
     if (!rc && front.n_rows) {
         put_table(r, &front);
-        draw(r, &all);
+        draw_all(r, &all);
     }
     table_free(&all);
     table_free(&front);

@@ -188,7 +188,7 @@ static void view_pareto(struct buf *out)
     const char *names[KNOBS_MAX];
     size_t n = views_knobs(names, KNOBS_MAX);
 
-    buf_str(out, "CREATE VIEW pareto AS WITH f AS MATERIALIZED (SELECT * FROM stability WHERE ratio IS NOT NULL)\n"
+    buf_str(out, "CREATE VIEW pareto AS WITH f AS MATERIALIZED (SELECT * FROM stability WHERE ratio IS NOT NULL AND coalesce(surrogate, 'none') = 'none')\n"
                  "SELECT sweep, stage, run_id, job");
     for (size_t i = 0; i < n; i++)
         buf_fmt(out, ", \"%s\"", names[i]);

@@ -197,6 +197,34 @@ static void h4_needs_all_three_parts(void **state)
     assert_true(results[HYPO_H4].seeds_needed > SEEDS);
 }
 
+/* The Gaussian rows of the last condition, whose seeds differ among themselves too. */
+static void spread_surrogate(double pwmcc, double spread)
+{
+    struct hypo_cond *c = &data.cond[data.n_conds - 1];
+
+    c->n_surrogate = SEEDS;
+    c->surrogate_pair = calloc(SEEDS * SEEDS, sizeof(double));
+    for (size_t i = 0; i < SEEDS; i++)
+        for (size_t j = 0; j < SEEDS; j++)
+            c->surrogate_pair[i * SEEDS + j] = pwmcc + spread * ((double)(i + j) / (SEEDS - 1) - 1);
+}
+
+static void h4_counts_the_noise_of_the_gaussian_rows(void **state)
+{
+    controlled(0.6, 0.585);
+    add_causal(0.2, 0.05);
+    is(HYPO_H4, HYPO_SUPPORTED);
+    assert_non_null(strstr(results[HYPO_H4].evidence.data, "own spread is not known in 1"));
+    spread_surrogate(0.585, 0.01);
+    is(HYPO_H4, HYPO_SUPPORTED);
+    assert_null(strstr(results[HYPO_H4].evidence.data, "own spread"));
+    empty(state);
+    controlled(0.6, 0.585);
+    add_causal(0.2, 0.05);
+    spread_surrogate(0.585, 0.1); /* the same means */
+    is(HYPO_H4, HYPO_UNDECIDED);
+}
+
 static void task(const char *name, double pwmcc, double spread)
 {
     add(&(struct want){name, "topk", 8, 128, 60, 0.9, 8, pwmcc, spread, NAN});
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(h2_flips_with_the_direction_of_the_trade, empty, done),
         cmocka_unit_test_setup_teardown(h3_needs_a_gain_at_equal_l0_that_is_not_paid_for, empty, done),
         cmocka_unit_test_setup_teardown(h4_needs_all_three_parts, empty, done),
+        cmocka_unit_test_setup_teardown(h4_counts_the_noise_of_the_gaussian_rows, empty, done),
         cmocka_unit_test_setup_teardown(h5_is_as_strong_as_the_weakest_task, empty, done),
         cmocka_unit_test_setup_teardown(intervals_come_from_seeds_and_not_from_pairs, empty, done),
         cmocka_unit_test(spearman_is_that_of_ranks),

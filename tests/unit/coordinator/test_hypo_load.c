@@ -14,7 +14,9 @@ static const struct mf_job jobs[] = {
     {.stage = 0, .knobs = "{\"seed\":1}"},
     {.stage = 0, .knobs = "{\"seed\":2}"},
     {.stage = 0, .knobs = "{\"seed\":3}"},
-    {.stage = 1, .knobs = "{}", .context = CONTEXT("\"steps\":3000"), SAES},                       /* counts */
+    {.stage = 1, .knobs = "{}", .context = CONTEXT("\"steps\":3000"), .n_inputs = 6,               /* counts */
+     .inputs = {{.name = "saes", .job = 0}, {.name = "saes", .job = 1, .ord = 1}, {.name = "saes", .job = 2, .ord = 2},
+                {.name = "surrogate", .job = 1}, {.name = "surrogate", .job = 2, .ord = 1}, {.name = "surrogate", .job = 9, .ord = 2}}},
     {.stage = 1, .knobs = "{\"n_boot\":1}", .context = CONTEXT("\"steps\":140"), SAES},            /* too short */
     {.stage = 1, .knobs = "{\"checkpoint\":100}", .context = CONTEXT("\"steps\":3000"), SAES},     /* of a checkpoint */
     {.stage = 1, .knobs = "{\"prefix\":8}", .context = CONTEXT("\"steps\":3000"), SAES},           /* of a prefix */
@@ -23,8 +25,10 @@ static const struct mf_job jobs[] = {
      .inputs = {{.name = "saes", .job = 0}, {.name = "saes", .job = 9, .ord = 1}}},
     {.stage = 0, .knobs = "{\"seed\":1,\"seed_order\":7}"},
     {.stage = 2, .knobs = "{}"},
+    {.stage = 1, .knobs = "{\"n_boot\":4}", .context = CONTEXT("\"surrogate\":\"gaussian\",\"steps\":3000"), .n_inputs = 3, /* lends its pairs */
+     .inputs = {{.name = "saes", .job = 9}, {.name = "saes", .job = 1, .ord = 1}, {.name = "saes", .job = 2, .ord = 2}}},
 };
-static const int order[] = {0, 1, 2, 9, 3, 4, 5, 6, 7, 8, 10}; /* inputs first */
+static const int order[] = {0, 1, 2, 9, 3, 4, 5, 6, 7, 8, 10, 11}; /* inputs first */
 
 /* Seeds 1, 2, 3: pairs p - 0.01, p, p + 0.01. */
 static void compared(const char *results, struct manifest *m, int64_t job, double p, double leak)
@@ -64,6 +68,7 @@ static struct query *fill(const char *results)
     for (int64_t job = 5; job <= 10; job++)
         compared(results, m, job, job == 5 ? 0.5 : 0.9, job == 9 ? 0.8 : 0);
     MF_OK(mf_finish_folder(results, m, 11, "\"verdict\":null,\"metrics\":{\"causal_gap\":0.2}", &e));
+    compared(results, m, 12, 0.3, 0);
     manifest_close(m);
     MF_OK(query_open(results, &q, &e));
     return q;
@@ -81,6 +86,8 @@ static void test_only_whole_sound_long_comparisons_count(void **state)
     assert_true(fabs(d.cond[0].random - 0.25) < 1e-12 && fabs(d.cond[0].surrogate - 0.3) < 1e-12);
     assert_true(fabs(d.cond[0].pair[0 * 3 + 1] - 0.49) < 1e-12 && fabs(d.cond[0].pair[2 * 3 + 1] - 0.51) < 1e-12);
     assert_true(isnan(d.cond[0].pair[0]));
+    assert_int_equal(d.cond[0].n_surrogate, 3); /* those of the twin, which is no condition itself */
+    assert_true(fabs(d.cond[0].surrogate_pair[0 * 3 + 1] - 0.29) < 1e-12 && fabs(d.cond[0].surrogate_pair[2 * 3 + 1] - 0.31) < 1e-12);
     assert_string_equal(d.cond[0].task, "modadd");
     assert_null(strstr(d.cond[0].but_k, "k=8;"));
     hypo_data_free(&d);
