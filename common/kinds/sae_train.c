@@ -148,7 +148,7 @@ KIND_ROW(sae_train) = {
                 "transcoders: what they predict, the same rows of another hook; without it those of `hook_out`"},
                {"reference", INPUT_OPT, "sae_train|sae_random", false,
                 "the frozen dictionary of `consistency`"},
-               {"model", INPUT_OPT, "lm_train", false, "jsae_pair: the model of the rows, for its MLP"},
+               {"model", INPUT_OPT, "lm_train|lm_import|lm_pretrain|lm_cpt", false, "jsae_pair: the model of the rows, for its MLP"},
                {"from", INPUT_OPT, "sae_train", false,
                 "a training with `keep_state` and fewer steps that this one goes on from: same weights as from the start; knobs that are not set are its own",
                 .hands_on = true}},

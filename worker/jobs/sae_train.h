@@ -3,7 +3,7 @@
 #include "common/kinds/sae_train.h"
 #include "common/rng.h"
 #include "worker/jobs/acts_pair.h"
-#include "worker/lm/lm_file.h"
+#include "worker/jobs/mlp_site.h"
 #include "worker/runner/job.h"
 #include "worker/sae/bias_rule.h"
 #include "worker/sae/jacobian.h"
@@ -27,8 +27,7 @@ struct train_state {
 /* The second SAE of a pair. */
 struct train_two {
     bool is_on;
-    struct lm_file file;         /* of the model whose MLP is between them */
-    int64_t layer;
+    struct mlp_site site;        /* of the model whose MLP is between them */
     struct mlp mlp;
     real *w_in, *b_in, *w_out;   /* mlp's */
     struct sae_cfg cfg;

@@ -12,7 +12,6 @@
 #include "common/fs.h"
 #include "worker/eval/recon.h"
 #include "worker/jobs/sae_train.h"
-#include "worker/lm/lm_file.h"
 #include "worker/nn/ckpt.h"
 
 enum { META_MAX = 1 << 20 };
@@ -48,53 +47,6 @@ static enum err_code read_site(struct train *t, int64_t *layer, struct err *e)
     return rc;
 }
 
-/* A tensor of the block, of n numbers. */
-static enum err_code tensor(const struct lm_file *f, int64_t layer, const char *name, size_t n,
-                            const struct pt_tensor **out, struct err *e)
-{
-    char full[64];
-    size_t have = 1;
-
-    snprintf(full, sizeof full, "blocks.%" PRId64 ".%s", layer, name);
-    *out = pt_find(&f->pt, full);
-    for (int i = 0; *out && i < (*out)->n_dims; i++)
-        have *= (size_t)(*out)->shape[i];
-    if (!*out || ((*out)->dtype != PT_F32 && (*out)->dtype != PT_F64) || have != n)
-        return err_set(e, ERR_INVALID, "model: %s: missing, or not of %zu numbers", full, n);
-    return ERR_OK;
-}
-
-static double number(const struct pt_tensor *t, size_t i)
-{
-    return t->dtype == PT_F32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
-}
-
-/* W_in [h,d] and b_in with LN2's gain and bias folded in: z = W_in (x w + b) + b_in. */
-static enum err_code read_mlp(struct train_two *s, struct err *e)
-{
-    size_t d = s->mlp.d, h = s->mlp.h;
-    const struct pt_tensor *gain, *bias, *w_in, *b_in, *w_out;
-
-    if (tensor(&s->file, s->layer, "ln2.w", d, &gain, e) ||
-        tensor(&s->file, s->layer, "ln2.b", d, &bias, e) ||
-        tensor(&s->file, s->layer, "mlp.W_in", d * h, &w_in, e) ||
-        tensor(&s->file, s->layer, "mlp.b_in", h, &b_in, e) ||
-        tensor(&s->file, s->layer, "mlp.W_out", h * d, &w_out, e))
-        return e->code;
-    for (size_t i = 0; i < h; i++) {
-        double sum = number(b_in, i);
-
-        for (size_t c = 0; c < d; c++) {
-            s->w_in[i * d + c] = (real)(number(w_in, c * h + i) * number(gain, c));
-            sum += number(w_in, c * h + i) * number(bias, c);
-        }
-        s->b_in[i] = (real)sum;
-    }
-    for (size_t i = 0; i < h * d; i++)
-        s->w_out[i] = (real)number(w_out, i);
-    return ERR_OK;
-}
-
 /* --- sizes and memory ------------------------------------------------------------------------- */
 
 /* What couples two SAEs does not go with what rewrites one. */
@@ -113,33 +65,28 @@ static enum err_code check_knobs(const struct train *t, struct err *e)
 enum err_code train_two_open(struct train *t, struct err *e)
 {
     struct train_two *s = &t->two;
-    struct buf path = {0};
-    enum err_code rc;
+    int64_t layer;
 
     if (!t->arch->is_pair)
         return ERR_OK;
-    if (check_knobs(t, e) || read_site(t, &s->layer, e))
+    if (check_knobs(t, e) || read_site(t, &layer, e))
         return e->code;
-    buf_fmt(&path, "%s/%s", job_input(t->j, "model")->dir, LM_FILE);
-    rc = lm_file_open(&s->file, path.data, e);
-    buf_free(&path);
-    if (rc)
+    if (mlp_site_open(&s->site, job_input(t->j, "model")->dir, layer, e))
         return err_wrap(e, "model");
     s->is_on = true;
-    if (s->file.cfg.d_model != t->acts.d || t->pair.y.d != t->acts.d)
+    if (s->site.shape.d != t->acts.d || t->pair.y.d != t->acts.d)
         return err_set(e, ERR_INVALID, "model: d_model %zu, the rows have %zu and %zu dims",
-                       s->file.cfg.d_model, t->acts.d, t->pair.y.d);
+                       s->site.shape.d, t->acts.d, t->pair.y.d);
     s->cfg = t->sae_cfg;
     s->cfg.d = s->cfg.d_out = t->pair.y.d;
-    s->mlp = (struct mlp){.d = t->acts.d, .h = s->file.cfg.d_mlp, .o = t->pair.y.d,
-                          .is_gelu = s->file.cfg.act == LM_GELU};
+    s->mlp = s->site.shape;
     return ERR_OK;
 }
 
 void train_two_close(struct train *t)
 {
     if (t->two.is_on)
-        lm_file_close(&t->two.file);
+        mlp_site_close(&t->two.site);
     t->two.is_on = false;
 }
 
@@ -180,7 +127,7 @@ enum err_code train_two_memory(struct train *t, struct err *e)
     t->work.add_dec = s->jac.add_dec;
     s->work.add_enc = s->jac.add_enc;
     recon_means(s->mean, t->pair.y.x, t->pair.y.n, s->mlp.o);
-    return read_mlp(s, e);
+    return mlp_site_read(&s->site, s->w_in, s->b_in, s->w_out, e) ? err_wrap(e, "model") : ERR_OK;
 }
 
 /* --- training --------------------------------------------------------------------------------- */

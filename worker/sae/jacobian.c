@@ -10,6 +10,7 @@
 
 #include "worker/num/act.h"
 #include "worker/num/blas.h"
+#include "worker/num/gelu.h"
 #include "worker/num/vec.h"
 
 static size_t most(size_t a, size_t b)
@@ -64,8 +65,17 @@ static void slopes(struct jacobian *g, const real *x, size_t n)
 {
     const struct mlp *m = &g->mlp;
 
+    if (m->act == MLP_GELU_TANH) {
+        bias_rows(g->hidden, m->b_in, n, m->h);
+        mm_nt(g->hidden, x, m->w_in, n, m->h, m->d, 1, 1);
+        for (size_t i = 0; i < n * m->h; i++)
+            g->slope[i] = 1;
+        for (size_t r = 0; r < n; r++)
+            gelu_keep_bwd(g->slope + r * m->h, g->back, g->hidden + r * m->h, m->h, true);
+        return;
+    }
     mm_nt(g->hidden, x, m->w_in, n, m->h, m->d, 1, 0);
-    if (m->is_gelu) {
+    if (m->act == MLP_GELU) {
         gelu_fwd(g->hidden, g->slope, m->b_in, n, m->h);
         return;
     }

@@ -13,12 +13,14 @@
 #pragma once
 #include "worker/sae/sae.h"
 
+enum mlp_act { MLP_RELU, MLP_GELU, MLP_GELU_TANH };
+
 struct mlp {
     size_t d, h, o;
     const real *w_in;       /* [h,d] gain of a LayerNorm before it folded in */
     const real *b_in;       /* [h] */
     const real *w_out;      /* [h,o] */
-    bool is_gelu;           /* else ReLU */
+    enum mlp_act act;
 };
 
 struct jacobian {

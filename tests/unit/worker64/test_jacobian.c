@@ -27,7 +27,9 @@ static void through(const struct pair *p, const real *x, real *y)
 
         for (int i = 0; i < D; i++)
             z += p->w_in[h * D + i] * x[i];
-        z = p->g.mlp.is_gelu ? z * 0.5 * (1 + erf(z / sqrt(2.0))) : fmax(z, 0);
+        z = p->g.mlp.act == MLP_GELU        ? z * 0.5 * (1 + erf(z / sqrt(2.0)))
+            : p->g.mlp.act == MLP_GELU_TANH ? z * 0.5 * (1 + tanh(sqrt(2 / acos(-1.0)) * (z + 0.044715 * z * z * z)))
+                                            : fmax(z, 0);
         for (int o = 0; o < O; o++)
             y[o] += z * p->w_out[h * O + o];
     }
@@ -44,13 +46,13 @@ static struct sae_cfg cfg_of(size_t d, size_t f, size_t k)
     return (struct sae_cfg){.arch = sae_arch_find("jsae_pair"), .d = d, .f = f, .k = k, .norm = SAE_NORM_NONE};
 }
 
-static void pair_open(struct pair *p, bool is_gelu)
+static void pair_open(struct pair *p, enum mlp_act act)
 {
     struct sae_cfg c1 = cfg_of(D, F1, K1), c2 = cfg_of(O, F2, K2);
-    struct mlp mlp = {D, H, O, p->w_in, p->b_in, p->w_out, is_gelu};
+    struct mlp mlp = {D, H, O, p->w_in, p->b_in, p->w_out, act};
     struct err e;
 
-    p->r = rng_stream(SEED, is_gelu ? "gelu" : "relu");
+    p->r = rng_stream(SEED, act == MLP_RELU ? "relu" : "gelu");
     assert_int_equal(arena_open(&p->a, "pair",
                                 sae_bytes(&c1) + sae_bytes(&c2) + sae_work_bytes(&c1, N) +
                                     sae_work_bytes(&c2, N) + jacobian_bytes(&mlp, &c1, &c2, N),
@@ -105,11 +107,11 @@ static void the_penalty_is_the_derivative_of_latents_through_the_mlp(void **stat
     static struct pair p;
 
     (void)state;
-    for (int is_gelu = 0; is_gelu < 2; is_gelu++) {
+    for (enum mlp_act act = MLP_RELU; act <= MLP_GELU_TANH; act++) {
         double sum = 0, got;
         size_t n = 0;
 
-        pair_open(&p, is_gelu);
+        pair_open(&p, act);
         got = loss_of(&p);
         for (size_t r = 0; r < N; r++)
             for (size_t a = p.w1.row_at[r]; a < p.w1.row_at[r + 1]; a++)
@@ -118,7 +120,7 @@ static void the_penalty_is_the_derivative_of_latents_through_the_mlp(void **stat
         assert_true(n > N);
         sum *= 0.8 / (N * K1 * K2);
         if (!(fabs(got - sum) < 1e-8 * sum))
-            fail_msg("gelu %d: %.12g, by differences %.12g", is_gelu, got, sum);
+            fail_msg("activation %d: %.12g, by differences %.12g", act, got, sum);
         arena_close(&p.a);
     }
 }
@@ -154,10 +156,10 @@ static void gradients_agree_with_differences(void **state)
     static struct pair p;
 
     (void)state;
-    for (int is_gelu = 0; is_gelu < 2; is_gelu++) {
+    for (enum mlp_act act = MLP_RELU; act <= MLP_GELU_TANH; act++) {
         real dec[F1 * D], enc[F2 * O];
 
-        pair_open(&p, is_gelu);
+        pair_open(&p, act);
         (void)loss_of(&p);
         memcpy(dec, p.g.add_dec, sizeof dec);
         memcpy(enc, p.g.add_enc, sizeof enc);
@@ -166,7 +168,7 @@ static void gradients_agree_with_differences(void **state)
             double b = direction_error(&p, p.two.p[SAE_ENCODER].data, enc, F2 * O);
 
             if (!(a < 1e-7) || !(b < 1e-7))
-                fail_msg("gelu %d: relative errors %.2e of the decoder, %.2e of the encoder", is_gelu, a, b);
+                fail_msg("activation %d: relative errors %.2e of the decoder, %.2e of the encoder", act, a, b);
         }
         arena_close(&p.a);
     }
@@ -179,7 +181,7 @@ static void gradients_are_added_to_those_of_the_saes(void **state)
     real dec[F1 * D], enc[F2 * O];
 
     (void)state;
-    pair_open(&p, true);
+    pair_open(&p, MLP_GELU);
     (void)loss_of(&p);
     sae_backward(&p.one, &p.w1);
     sae_backward(&p.two, &p.w2);
