@@ -11,6 +11,8 @@
 #include "worker/num/avx512.h"
 #include "worker/num/vec.h"
 
+enum { SUMS = 8 };
+
 static void project_one(real *restrict grad, const real *restrict dir, real along, real sq, size_t d)
 {
     if (along != 0 && sq > 0)
@@ -148,4 +150,32 @@ void rows_normalise(real *x, size_t n, size_t d)
 #endif
     for (; i < n; i++)
         vec_normalise(x + i * d, d);
+}
+
+/* A sum waits for each of its additions; those of other rows need not. */
+static void sum_many(real *restrict out, const real *restrict x, size_t d)
+{
+    double sum[SUMS] = {0};
+
+    for (size_t c = 0; c < d; c++)
+#pragma GCC unroll 8
+        for (size_t i = 0; i < SUMS; i++)
+            sum[i] += (double)x[i * d + c];
+    for (size_t i = 0; i < SUMS; i++)
+        out[i] = (real)sum[i];
+}
+
+void rows_sum(real *restrict out, const real *restrict x, size_t n, size_t d)
+{
+    size_t i = 0;
+
+    for (; i + SUMS <= n; i += SUMS)
+        sum_many(out + i, x + i * d, d);
+    for (; i < n; i++) {
+        double sum = 0;
+
+        for (size_t c = 0; c < d; c++)
+            sum += (double)x[i * d + c];
+        out[i] = (real)sum;
+    }
 }

@@ -8,3 +8,5 @@
 void rows_project(real *restrict grad, const real *restrict dir, size_t n, size_t d);
 /* Every row of x [n,d] gets length 1, save rows of zeros. */
 void rows_normalise(real *x, size_t n, size_t d);
+/* out_i = the sum of row i of x [n,d], in double, from its first entry to its last. */
+void rows_sum(real *restrict out, const real *restrict x, size_t n, size_t d);

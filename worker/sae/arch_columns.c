@@ -11,6 +11,7 @@
 
 #include "worker/num/blas.h"
 #include "worker/num/columns.h"
+#include "worker/num/rows.h"
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
 #include "worker/sae/parts.h"
@@ -195,16 +196,13 @@ static void backward_block(struct sae *s, struct sae_work *w, size_t f0, size_t 
                                 .a = w->block[0] + (f - f0) * n, .h = w->block[1] + (f - f0) * n,
                                 .h_aux = w->block[2] + (w->block[2] ? (f - f0) * n : 0),
                                 .norm = sae_weight(s, f)};
-        double sum = 0;
 
         (s->cfg.arch->slope ? s->cfg.arch->slope : relu_slope)(s, w, &e);
-        for (size_t r = 0; r < n; r++)
-            sum += (double)e.h[r];
-        w->dz_sum[f] = (real)sum;
         if (e.d_norm != 0 && e.norm > 0)
             vec_axpy(sae_ddir(s, f), s->p[SAE_DECODER].data + f * o,
                      (real)(e.d_norm / e.norm), o);
     }
+    rows_sum(w->dz_sum + f0, w->block[1], m, n);
     mm_nn(sae_dw(s, f0), w->block[1], w->u, m, d, n, 1, 0);
 }
 

@@ -9,7 +9,7 @@
 
 enum { SEED = 4, N = 37, D = 160 };
 
-static real grad[N * D], dir[N * D], want[N * D];
+static real grad[N * D], dir[N * D], want[N * D], got[N];
 
 static void fill(struct rng *r)
 {
@@ -48,6 +48,15 @@ static void rows_equal_single_ones(void **state)
             rows_normalise(dir, n, d);
             if (memcmp(dir, want, sizeof want))
                 fail_msg("lengths of %zu rows of %zu differ", n, d);
+            rows_sum(got, grad, n, d);
+            for (size_t i = 0; i < n; i++) {
+                double sum = 0;
+
+                for (size_t c = 0; c < d; c++)
+                    sum += (double)grad[i * d + c];
+                if (got[i] != (real)sum)
+                    fail_msg("sum %zu of %zu rows of %zu differs", i, n, d);
+            }
         }
 }
 
