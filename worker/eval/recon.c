@@ -15,10 +15,10 @@ void recon_means(double *mean, const float *x, size_t n, size_t d)
         mean[i] /= (double)n;
 }
 
-void recon_init(struct recon *r, const double *mean, double *e_sum, size_t d)
+void recon_init(struct recon *r, const double *mean, double *room, size_t d)
 {
-    *r = (struct recon){.d = d, .mean = mean, .e_sum = e_sum};
-    memset(e_sum, 0, d * sizeof *e_sum);
+    *r = (struct recon){.d = d, .mean = mean, .e_sum = room, .first = room + d};
+    memset(room, 0, recon_room(d) * sizeof *room);
     for (size_t i = 0; i < d; i++)
         r->x_mean += mean[i] / (double)d;
     for (size_t i = 0; i < d; i++)
@@ -49,11 +49,36 @@ static void add_row(struct recon *r, const real *x, const real *xhat)
     r->l2_ratio += x2 > 0 ? sqrt(y2 / x2) : 0;
 }
 
+static void add_first(struct recon *r, const real *x, const real *xhat)
+{
+    for (size_t i = 0; i < r->d; i++) {
+        double e = (double)x[i] - (double)xhat[i], c = (double)x[i] - r->mean[i];
+
+        r->first[i] += c;
+        r->first_sst += c * c;
+        r->first_sse += e * e;
+    }
+    r->n_first++;
+}
+
 void recon_add(struct recon *r, const real *x, const real *xhat, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (r->n_first < RECON_FIRST)
+            add_first(r, x + i * r->d, xhat + i * r->d);
         add_row(r, x + i * r->d, xhat + i * r->d);
+    }
     r->n += n;
+}
+
+/* 1 - SSE / (rows * sum of the columns' variances), ddof 1, of the first rows. */
+static double husai_train(const struct recon *r)
+{
+    double n = (double)r->n_first, sst = r->first_sst;
+
+    for (size_t i = 0; i < r->d; i++)
+        sst -= r->first[i] * r->first[i] / n;
+    return 1 - r->first_sse / (n * sst / (n - 1));
 }
 
 struct recon_result recon_result(const struct recon *r)
@@ -72,6 +97,7 @@ struct recon_result recon_result(const struct recon *r)
         .ev = 1 - r->sse / r->sst,
         .ev_residvar = 1 - (r->sse - of_means) / r->sst,
         .ev_husai_global = 1 - e_global / x_global,
+        .ev_husai_train = husai_train(r),
         .ev_legacy = r->legacy / n,
         .nmse_raw = r->sse / r->sum_x2,
         .mse = r->sse / (n * d),

@@ -9,10 +9,15 @@
 
 #include "worker/num/real.h"
 
+enum { RECON_FIRST = 1000 };       /* rows of ev_husai_train */
+
 struct recon {
     size_t d, n;
     const double *mean;             /* [d] of the inputs */
     double *e_sum;                  /* [d] sum of residuals */
+    double *first;                  /* [d] sum of x - mean over the first RECON_FIRST rows */
+    size_t n_first;
+    double first_sse, first_sst;    /* of those rows; about `mean` */
     double sse, sst, sum_x2;
     double legacy, cosine, l2_ratio; /* sums over rows */
     double xhat2, x_xhat;
@@ -20,14 +25,18 @@ struct recon {
 };
 
 struct recon_result {
-    double ev, ev_residvar, ev_husai_global, ev_legacy, nmse_raw, mse, mse_sum;
+    double ev, ev_residvar, ev_husai_global, ev_husai_train, ev_legacy, nmse_raw, mse, mse_sum;
     double cosine, l2_ratio, rel_bias;
 };
 
 /* mean [d] of x [n,d] */
 void recon_means(double *mean, const float *x, size_t n, size_t d);
-/* e_sum [d] is the caller's memory, cleared here; mean is borrowed. */
-void recon_init(struct recon *r, const double *mean, double *e_sum, size_t d);
+/* room [recon_room(d)] is the caller's memory, cleared here; mean is borrowed. */
+void recon_init(struct recon *r, const double *mean, double *room, size_t d);
+static inline size_t recon_room(size_t d)
+{
+    return 2 * d;
+}
 void recon_add(struct recon *r, const real *x, const real *xhat, size_t n);
 struct recon_result recon_result(const struct recon *r);
 

@@ -14,7 +14,7 @@ size_t sae_quality_bytes(const struct sae_model *m, size_t n)
     size_t rows = sae_infer_rows(m, n);
 
     return sae_infer_bytes(m, rows) + arena_need(rows * m->o, sizeof(real)) +
-           2 * arena_need(m->o, sizeof(double)) + arena_need(m->f, sizeof(uint64_t)) +
+           arena_need(m->o, sizeof(double)) + arena_need(recon_room(m->o), sizeof(double)) + arena_need(m->f, sizeof(uint64_t)) +
            arena_need(m->f, sizeof(double));
 }
 
@@ -189,6 +189,7 @@ static void report(struct job *j, struct pass *p, size_t n, struct sae_quality *
     } rows[] = {{"ev", r.ev},
                 {"ev_residvar", r.ev_residvar},
                 {"ev_husai_global", r.ev_husai_global},
+                {"ev_husai_train", r.ev_husai_train},
                 {"ev_legacy", r.ev_legacy},
                 {"nmse_raw", r.nmse_raw},
                 {"mse", r.mse},
@@ -224,11 +225,12 @@ enum err_code sae_quality_rows(struct job *j, const struct sae_model *m, const s
 
     sae_infer_new(&p.infer, m, rows, j->arena);
     p.rows = arena_new(j->arena, real, rows * m->o);
-    double *mean = arena_new(j->arena, double, m->o), *e_sum = arena_new(j->arena, double, m->o);
+    double *mean = arena_new(j->arena, double, m->o);
+    double *room = arena_new(j->arena, double, recon_room(m->o));
     p.count = arena_new(j->arena, uint64_t, m->f);
     p.density = arena_new(j->arena, double, m->f);
     recon_means(mean, acts->y.x, n, m->o);
-    recon_init(&p.recon, mean, e_sum, m->o);
+    recon_init(&p.recon, mean, room, m->o);
     rc = all_rows(&p, j, acts, n, keep, e);
     if (!rc)
         report(j, &p, n, out);

@@ -41,7 +41,7 @@ static void start(struct train *t)
     const struct sae_train_cfg *c = t->cfg;
     bool is_auto = !strcmp(c->b_dec_init, "auto");
     bool is_zero = is_auto ? !t->sae_cfg.arch->is_centred : !strcmp(c->b_dec_init, "zero");
-    double *at = t->e_sum; /* not in use before the evaluation */
+    double *at = t->sums; /* not in use before the evaluation */
 
     if (!is_zero)
         train_b_dec(t, at);

@@ -35,7 +35,7 @@ struct train_two {
     struct sae_work work;
     struct jacobian jac;
     real *rows;                  /* [batch,o] */
-    double *mean, *e_sum;        /* [o] */
+    double *mean, *sums;         /* [o], [recon_room(o)] */
     uint64_t *count;             /* [f] */
 };
 
@@ -66,7 +66,7 @@ struct train {
     size_t n_last;
     real *rows, *wanted;         /* [batch,d], [batch,o] */
     real *shift, *scale;         /* [batch] of the input mode */
-    double *mean, *e_sum;        /* [o] of the target */
+    double *mean, *sums;         /* [o] of the target, [recon_room(o)] */
     uint64_t *count;             /* [f] rows on which a feature is active */
     double *density;             /* [f] */
     real *sample;                /* [sample_n, d]: median, resampling */

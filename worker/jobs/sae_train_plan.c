@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/eval/recon.h"
 #include "worker/jobs/sae_train.h"
 
 enum { POINTS = 200 }; /* logged over a training */
@@ -219,7 +220,7 @@ size_t train_bytes(const struct train *t)
            arena_need(t->n_last, sizeof(double)) + arena_need(t->n_last, sizeof(uint32_t)) +
            arena_need(t->batch * d, sizeof(real)) +
            arena_need(t->has_target ? t->batch * o : 0, sizeof(real)) +
-           2 * arena_need(t->batch, sizeof(real)) + 2 * arena_need(o, sizeof(double)) +
+           2 * arena_need(t->batch, sizeof(real)) + arena_need(o, sizeof(double)) + arena_need(recon_room(o), sizeof(double)) +
            arena_need(f, sizeof(uint64_t)) + arena_need(f, sizeof(double)) +
            arena_need(t->sample_n * d, sizeof(real)) + arena_need(n_weights(t), sizeof(double)) +
            arena_need(n_cost(t), sizeof(float)) + train_two_bytes(t);
@@ -242,7 +243,7 @@ void train_memory(struct train *t)
     t->shift = arena_new(a, real, t->batch);
     t->scale = arena_new(a, real, t->batch);
     t->mean = arena_new(a, double, o);
-    t->e_sum = arena_new(a, double, o);
+    t->sums = arena_new(a, double, recon_room(o));
     t->count = arena_new(a, uint64_t, f);
     t->density = arena_new(a, double, f);
     t->sample = arena_new(a, real, t->sample_n * d);

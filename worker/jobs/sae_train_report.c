@@ -28,7 +28,7 @@ static bool evaluate(struct train *t, struct recon *rec, double *l0, double *l1)
     size_t n = t->acts.n;
     uint64_t n_on = 0;
 
-    recon_init(rec, t->mean, t->e_sum, t->target.d);
+    recon_init(rec, t->mean, t->sums, t->target.d);
     *l1 = 0;
     for (size_t at = 0; at < n; at += t->batch) {
         size_t take = n - at < t->batch ? n - at : t->batch;
@@ -66,6 +66,7 @@ static void report_recon(struct job *j, const struct recon_result *r)
     } rows[] = {{"ev", r->ev},
                 {"ev_residvar", r->ev_residvar},
                 {"ev_husai_global", r->ev_husai_global},
+                {"ev_husai_train", r->ev_husai_train},
                 {"ev_legacy", r->ev_legacy},
                 {"nmse_raw", r->nmse_raw},
                 {"mse", r->mse},

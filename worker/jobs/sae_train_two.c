@@ -100,7 +100,7 @@ size_t train_two_bytes(const struct train *t)
     return sae_bytes(&s->cfg) + sae_work_bytes(&s->cfg, t->batch) +
            jacobian_bytes(&s->mlp, &t->sae_cfg, &s->cfg, t->batch) + arena_need(h * d, sizeof(real)) +
            arena_need(h, sizeof(real)) + arena_need(h * o, sizeof(real)) +
-           arena_need(t->batch * o, sizeof(real)) + 2 * arena_need(o, sizeof(double)) +
+           arena_need(t->batch * o, sizeof(real)) + arena_need(o, sizeof(double)) + arena_need(recon_room(o), sizeof(double)) +
            arena_need(s->cfg.f, sizeof(uint64_t));
 }
 
@@ -116,7 +116,7 @@ enum err_code train_two_memory(struct train *t, struct err *e)
     s->w_out = arena_new(a, real, s->mlp.h * s->mlp.o);
     s->rows = arena_new(a, real, t->batch * s->mlp.o);
     s->mean = arena_new(a, double, s->mlp.o);
-    s->e_sum = arena_new(a, double, s->mlp.o);
+    s->sums = arena_new(a, double, recon_room(s->mlp.o));
     s->count = arena_new(a, uint64_t, s->cfg.f);
     sae_new(&s->sae, &s->cfg, a);
     sae_work_new(&s->work, &s->cfg, t->batch, a);
@@ -211,7 +211,7 @@ enum err_code train_two_report(struct train *t, struct err *e)
 
     if (!s->is_on)
         return ERR_OK;
-    recon_init(&rec, s->mean, s->e_sum, s->mlp.o);
+    recon_init(&rec, s->mean, s->sums, s->mlp.o);
     s->jac.c = 0;
     for (size_t at = 0; at < n; at += t->batch) {
         size_t take = n - at < t->batch ? n - at : t->batch;

@@ -1,4 +1,4 @@
-/* golden.h - inputs of the golden vectors: closed forms of sin. */
+/* golden.h - inputs of the golden vectors, closed forms of sin; that no architecture is left out. */
 #pragma once
 #include <math.h>
 #include <setjmp.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/kinds/sae_train.h"
 #include "worker/sae/sae.h"
 
 enum { GB = 4, GD = 3, GF = 6, GK = 2 };
@@ -61,6 +62,16 @@ static inline void golden_near(const char *what, const real *got, const double *
 }
 
 /* An SAE with its own arena of exactly the planned size. */
+/* Fails unless `name` is found for each architecture of the kind's knob. */
+static inline void golden_for_every_arch(bool (*has)(const char *name))
+{
+    char names[] = SAE_TRAIN_ARCHS, *rest = names;
+
+    for (char *name; (name = strtok_r(rest, "|", &rest));)
+        if (!has(name))
+            fail_msg("arch %s: no row in this test", name);
+}
+
 struct golden {
     struct arena a;
     struct sae s;

@@ -17,7 +17,7 @@ static void reconstruction_metrics_match(void **state)
     struct golden g;
     real x[GB * GD];
     float xf[GB * GD];
-    double mean[GD] = {0}, e_sum[GD];
+    double mean[GD] = {0}, room[2 * GD];
     struct recon rec;
 
     (void)state;
@@ -28,7 +28,7 @@ static void reconstruction_metrics_match(void **state)
     for (int i = 0; i < GB * GD; i++)
         xf[i] = (float)x[i];
     recon_means(mean, xf, GB, GD);
-    recon_init(&rec, mean, e_sum, GD);
+    recon_init(&rec, mean, room, GD);
     recon_add(&rec, x, g.w.xhat, 1); /* batches of any size give the same sums */
     recon_add(&rec, x + GD, g.w.xhat + GD, GB - 1);
     struct recon_result r = recon_result(&rec);
@@ -37,6 +37,7 @@ static void reconstruction_metrics_match(void **state)
     near("ev", r.ev, .18464595);
     near("ev_residvar", r.ev_residvar, .53124621);
     near("ev_husai_global", r.ev_husai_global, .27946823);
+    near("ev_husai_train", r.ev_husai_train, 1 - (1 - .18464595) * (GB - 1) / GB);
     near("nmse_raw", r.nmse_raw, .76846164);
     near("ev_legacy", r.ev_legacy, -.14118386);
     near("cosine", r.cosine, .26867662);
@@ -46,19 +47,54 @@ static void reconstruction_metrics_match(void **state)
     arena_close(&g.a);
 }
 
+/* ev_husai_train sees the first rows only, whatever the others are. */
+static void the_first_rows_alone_count_in_husais_training_metric(void **state)
+{
+    enum { N = RECON_FIRST + 300, D = 3 };
+    static real x[N * D], y[N * D];
+    double want = 0, got[2], sst = 0;
+
+    (void)state;
+    for (int i = 0; i < N * D; i++) {
+        x[i] = golden_s(1, 1.3, i) + i % D;
+        y[i] = x[i] + (i < RECON_FIRST * D ? 0.2 * golden_s(2, 0.7, i) : 5);
+    }
+    for (int c = 0; c < D; c++) {
+        double mean = 0;
+
+        for (int r = 0; r < RECON_FIRST; r++)
+            mean += x[r * D + c] / RECON_FIRST;
+        for (int r = 0; r < RECON_FIRST; r++) {
+            sst += (x[r * D + c] - mean) * (x[r * D + c] - mean);
+            want += (x[r * D + c] - y[r * D + c]) * (x[r * D + c] - y[r * D + c]);
+        }
+    }
+    want = 1 - want / (RECON_FIRST * (sst / (RECON_FIRST - 1)));
+    for (int all = 0; all < 2; all++) {
+        double mean[D] = {0.3, 0.1, 2}, room[2 * D];
+        struct recon r;
+
+        recon_init(&r, mean, room, D);
+        recon_add(&r, x, y, all ? N : RECON_FIRST);
+        got[all] = recon_result(&r).ev_husai_train;
+        near("ev_husai_train", got[all], want);
+    }
+    assert_true(want > 0.9 && got[0] == got[1]);
+}
+
 static void predicting_the_mean_explains_nothing(void **state)
 {
     const real x[] = {2, 0, 0, 4}, half[] = {2, 1, 0, 3}, mu[] = {1, 2, 1, 2};
     const float xf[] = {2, 0, 0, 4};
-    double mean[2], e_sum[2];
+    double mean[2], room[4];
     struct recon r;
 
     (void)state;
     recon_means(mean, xf, 2, 2);
-    recon_init(&r, mean, e_sum, 2);
+    recon_init(&r, mean, room, 2);
     recon_add(&r, x, half, 2);
     near("ev", recon_result(&r).ev, 0.8);
-    recon_init(&r, mean, e_sum, 2);
+    recon_init(&r, mean, room, 2);
     recon_add(&r, x, mu, 2);
     near("ev of the mean", recon_result(&r).ev, 0);
 }
@@ -145,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reconstruction_metrics_match),
+        cmocka_unit_test(the_first_rows_alone_count_in_husais_training_metric),
         cmocka_unit_test(predicting_the_mean_explains_nothing),
         cmocka_unit_test(matching_metrics_match),
         cmocka_unit_test(effective_rank_matches),

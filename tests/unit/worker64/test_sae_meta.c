@@ -17,6 +17,20 @@ struct rig {
     size_t o;
 };
 
+static bool has_row(const char *arch)
+{
+    for (size_t t = 0; t < ARRAY_LEN(archs); t++)
+        if (!strcmp(archs[t], arch))
+            return true;
+    return false;
+}
+
+static void every_arch_is_here(void **state)
+{
+    (void)state;
+    golden_for_every_arch(has_row);
+}
+
 static void fill(real *x, size_t n, double size, struct rng *r)
 {
     for (size_t i = 0; i < n; i++)
@@ -234,6 +248,7 @@ static void a_batch_without_rows_is_refused_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_arch_is_here),
         cmocka_unit_test(the_order_of_features_does_not_matter),
         cmocka_unit_test(the_order_of_rows_does_not_matter),
         cmocka_unit_test(a_batch_is_the_mean_of_its_parts),
