@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh - fuzzes every target for a while, reports time and executions, keeps what breaks.
 #
-#   tests/fuzz/run.sh SECONDS [TARGET...]     targets: proto sweep ckpt job
+#   tests/fuzz/run.sh SECONDS [TARGET...]     targets: proto sweep ckpt sae job
 #
 # Needs clang with its runtime (Debian: clang libclang-rt-14-dev).  New inputs go to build/fuzz/corpus; an
 # input that breaks something is saved under tests/fuzz/crashes/TARGET, where the default tests replay it:
@@ -13,7 +13,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 seconds=$1
 shift
 targets=("$@")
-[ $# -gt 0 ] || targets=(proto sweep ckpt job)
+[ $# -gt 0 ] || targets=(proto sweep ckpt sae job)
 command -v clang >/dev/null || { echo 'skipped: clang is not installed (apt-get install clang libclang-rt-14-dev)' >&2; exit 77; }
 cd "$root"
 unset CC
