@@ -109,12 +109,12 @@ static void step(struct one *o, size_t at)
 static struct quality use(struct one *o)
 {
     const real *x = data + (size_t)BATCHES * BATCH * D;
-    double e_sum[D];
+    double room[2 * D];
     struct recon rec;
 
     if (!sae_use(&o->sae, &o->work, x, x, BATCH))
         die("not finite");
-    recon_init(&rec, mean, e_sum, D);
+    recon_init(&rec, mean, room, D);
     recon_add(&rec, x, o->work.xhat, BATCH);
     struct recon_result got = recon_result(&rec);
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "worker/num/avx512.h"
 #include "worker/num/isa.h"
 #include "worker/num/vec.h"
 #include "worker/sae/arch.h"
@@ -38,6 +39,26 @@ ISA_CLONES static void sums(const real *a, size_t n, double *n_on, double *l1, r
     *peak = most;
 }
 
+#if HAS_AVX512
+/* The same of up to LANES numbers, without a loop whose end would have to be predicted; zeros change no
+ * sum. */
+AVX512 static void lane_sums(const float *a, size_t n, double *n_on, double *l1, float *peak)
+{
+    __m512 x = _mm512_maskz_loadu_ps(lanes(n), a), size = _mm512_abs_ps(x);
+    __m256 half = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(size), 1));
+    double each[LANES], sum = 0;
+
+    *n_on = __builtin_popcount(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ));
+    *peak = _mm512_reduce_max_ps(_mm512_max_ps(x, _mm512_setzero_ps()));
+    _mm512_storeu_pd(each, _mm512_cvtps_pd(_mm512_castps512_ps256(size)));
+    _mm512_storeu_pd(each + LANES / 2, _mm512_cvtps_pd(half));
+#pragma GCC unroll 16
+    for (size_t i = 0; i < LANES; i++)
+        sum += each[i];
+    *l1 = sum;
+}
+#endif
+
 /* The same where a vector would hold more than there is. */
 static void few_sums(const real *a, size_t n, double *n_on, double *l1, real *peak)
 {
@@ -45,6 +66,12 @@ static void few_sums(const real *a, size_t n, double *n_on, double *l1, real *pe
     double sum = 0;
     real most = 0;
 
+#if HAS_AVX512
+    if (n <= LANES && __builtin_cpu_supports("avx512f")) {
+        lane_sums(a, n, n_on, l1, peak);
+        return;
+    }
+#endif
     for (size_t i = 0; i < n; i++) {
         on += a[i] != 0;
         sum += fabs((double)a[i]);

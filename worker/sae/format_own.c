@@ -124,12 +124,13 @@ static bool is_folder_of_ours(const char *path)
 static bool is_ours(const char *path)
 {
     struct weights w;
+    struct err e;
     size_t n = strlen(path);
     bool is_it;
 
     if (is_folder_of_ours(path))
         return true;
-    if (!fs_is_file(path) || n < 3 || strcmp(path + n - 3, ".pt") || weights_open(&w, path, NULL))
+    if (!fs_is_file(path) || n < 3 || strcmp(path + n - 3, ".pt") || weights_open(&w, path, &e))
         return false;
     is_it = weights_text(&w, "arch") && weights_text(&w, "layout");
     weights_close(&w);

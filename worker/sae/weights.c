@@ -10,8 +10,10 @@
 
 static enum err_code from_pt(struct weights *w, const char *path, struct err *e)
 {
-    if (pt_open(&w->pt, path, e))
-        return e->code;
+    enum err_code rc = pt_open(&w->pt, path, e);
+
+    if (rc)
+        return rc;
     w->is_pt = true;
     w->t = calloc(w->pt.n_tensors + 1, sizeof *w->t);
     if (!w->t)
@@ -30,8 +32,10 @@ static enum err_code from_pt(struct weights *w, const char *path, struct err *e)
 
 static enum err_code from_st(struct weights *w, const char *path, struct err *e)
 {
-    if (st_open(&w->st, path, e))
-        return e->code;
+    enum err_code rc = st_open(&w->st, path, e);
+
+    if (rc)
+        return rc;
     w->t = calloc(w->st.n_tensors + 1, sizeof *w->t);
     if (!w->t)
         return err_set(e, ERR_NOMEM, "%s: out of memory", path);

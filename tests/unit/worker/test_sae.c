@@ -113,6 +113,44 @@ static void topk_keeps_exactly_k_of_raw_values(void **state)
     arena_close(&r.a);
 }
 
+/* Counts, sums and peaks of features with few and with many active rows. */
+static void tallies_are_those_of_the_lists(void **state)
+{
+    struct sae_cfg cfg = cfg_of("topk_husai");
+    size_t longest = 0, shortest = N;
+    double l1 = 0;
+    struct rig r;
+    real x[N * D];
+
+    (void)state;
+    fill(x, N * D);
+    rig_open(&r, &cfg);
+    for (size_t f = 0; f < F; f++) /* from features that are always chosen to some that seldom are */
+        r.s.p[SAE_B_ENC].data[f] = (real)(f % 7 == 0 ? -9 : f % 11 == 0 ? 4 : 0);
+    assert_true(sae_forward(&r.s, &r.w, x, N));
+    for (size_t f = 0; f < F; f++) {
+        size_t n = r.w.at[f + 1] - r.w.at[f], on = 0;
+        real peak = 0;
+        double sum = 0;
+
+        for (size_t j = r.w.at[f]; j < r.w.at[f + 1]; j++) {
+            real a = r.w.by_f[j];
+
+            on += a != 0;
+            sum += fabs((double)a);
+            peak = a > peak ? a : peak;
+        }
+        assert_int_equal(r.w.fired[f], on);
+        assert_true(r.w.peak[f] == peak);
+        l1 += sum;
+        longest = n > longest ? n : longest;
+        shortest = n < shortest ? n : shortest;
+    }
+    assert_true(shortest == 0 && longest > 32);
+    assert_near(r.w.l1, l1 / N, 1e-12 * l1);
+    arena_close(&r.a);
+}
+
 /* Loss and gradients do not depend on the order of the rows, nor on batches of a forward pass. */
 static void row_order_and_batch_split_do_not_matter(void **state)
 {
@@ -242,6 +280,7 @@ int main(void)
         cmocka_unit_test(every_arch_learns_and_keeps_its_decoder_constraint),
         cmocka_unit_test(same_seed_gives_the_same_bits_and_another_seed_does_not),
         cmocka_unit_test(topk_keeps_exactly_k_of_raw_values),
+        cmocka_unit_test(tallies_are_those_of_the_lists),
         cmocka_unit_test(row_order_and_batch_split_do_not_matter),
         cmocka_unit_test(fused_and_separate_updates_agree),
         cmocka_unit_test(what_is_not_finite_stops_a_step_before_it_changes_anything),
