@@ -190,15 +190,16 @@ static void put_ticks(struct buf *b, const struct plot *p)
  * lie on the axis. */
 static void put_room(struct buf *b, const struct plot *p)
 {
-    bool has_names = false, has_reference = false;
+    bool has_names = false, has_reference = false, has_titles = false;
 
     for (size_t i = 0; i < p->n_lines; i++) {
         has_reference = has_reference || p->lines[i].style == PLOT_REFERENCE;
         has_names = has_names || p->lines[i].names;
+        has_titles = has_titles || p->lines[i].title;
     }
     if (p->matrix)
         return;
-    if (p->n_lines > 1)
+    if (has_titles)
         buf_str(b, "set key tmargin center horizontal samplen 3\n");
     if (has_names)
         buf_str(b, "set offsets graph 0.03, graph 0.1, graph 0.06, graph 0.03\n");

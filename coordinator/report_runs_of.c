@@ -9,12 +9,19 @@
 
 enum { KNOBS_MAX = 512 };
 
+/* Whatever was made with a model that was not trained at all. */
+#define UNTRAINED                                                                                  \
+    "u (job) AS (SELECT j.id FROM job j JOIN kind k ON k.id = j.kind AND k.name = 'lm_train'"      \
+    " WHERE json_extract(j.knobs, '$.epochs') = 0 UNION SELECT i.job FROM u JOIN job_input i"      \
+    " ON i.input = u.job AND i.name NOT IN ('untrained', 'like'))"                                 \
+    " SELECT lower(hex(j.digest)) FROM u JOIN job j ON j.id = u.job"
+
 static void put_query(struct buf *sql, const struct runs_of *o)
 {
     const char *names[KNOBS_MAX];
     size_t n = views_knobs(names, KNOBS_MAX);
 
-    buf_str(sql, "SELECT run_id, job");
+    buf_str(sql, "SELECT run_id, job, job IN (WITH RECURSIVE " UNTRAINED ") AS is_untrained");
     for (size_t i = 0; i < n; i++)
         buf_fmt(sql, ", \"%s\"", names[i]);
     buf_str(sql, " FROM runs WHERE sweep = ?1 AND stage = ?2 AND state = 'done' ORDER BY ");
@@ -49,10 +56,11 @@ static bool is_control(const struct runs_of *o, size_t row)
     int col = table_col(&o->t, "surrogate");
     const struct cell *c = col < 0 ? NULL : table_cell(&o->t, row, (size_t)col);
 
-    return c && c->type == CELL_TEXT && strcmp(c->text, "none") != 0;
+    return (c && c->type == CELL_TEXT && strcmp(c->text, "none") != 0) ||
+           table_cell(&o->t, row, (size_t)table_col(&o->t, "is_untrained"))->i != 0;
 }
 
-/* Conditions on surrogate rows are controls: where there are others beside them, these are shown. */
+/* Conditions on surrogate rows or on those of an untrained model are controls: where there are others beside them, these are shown. */
 static void drop_controls(struct runs_of *o)
 {
     size_t kept = 0, n = 0;

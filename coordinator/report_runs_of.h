@@ -1,4 +1,4 @@
-/* report_runs_of.h - the finished runs of a stage, put together by condition: all knobs but seeds. */
+/* report_runs_of.h - the finished runs of a stage, put together by condition: all knobs but seeds; without controls. */
 #pragma once
 #include "coordinator/report.h"
 

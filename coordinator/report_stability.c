@@ -70,7 +70,9 @@ static enum err_code put_stage(struct report *r, const char *stage, bool is_name
         }
         condition_constants(&t, &constants);
         stability_leaks(&t, &leaks);
-        if (is_named) /* else it stands on top of the page */
+        if (stability_is_control(&t))
+            buf_str(&sentence, "A control: rows made to have no more than the mean and covariance of those of other stages, or less.");
+        else if (is_named) /* else it stands on top of the page */
             stability_sentence(&t, &sentence);
         put_text(r->out, "<p class=\"dim\">Throughout: ", &constants);
         put_text(r->out, "<p class=\"warn\">", &leaks);

@@ -315,6 +315,20 @@ void stability_sentence(const struct table *t, struct buf *out)
     add_quality(t, sound, out);
 }
 
+/* Comparisons on Gaussian or shuffled rows: controls of other stages. */
+bool stability_is_control(const struct table *t)
+{
+    int rows = table_col(t, "surrogate");
+
+    for (size_t r = 0; rows >= 0 && r < t->n_rows; r++) {
+        const struct cell *c = table_cell(t, r, (size_t)rows);
+
+        if (c->type != CELL_TEXT || strcmp(c->text, "none") == 0)
+            return false;
+    }
+    return rows >= 0 && t->n_rows > 0;
+}
+
 /* --- a sweep's stages --------------------------------------------------------------------- */
 
 enum err_code stability_stages(struct query *q, const char *sweep, struct table *out, struct err *e)
@@ -363,7 +377,8 @@ enum err_code stability_tables(struct query *q, const char *sweep, bool colour, 
         rc = stability_load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
         if (!rc) {
             if (names.n_rows > 1)
-                buf_fmt(out, "%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text);
+                buf_fmt(out, "%s%s%s\n", i ? "\n" : "", table_cell(&names, i, 0)->text,
+                        stability_is_control(&t) ? ": a control, on rows made to have no more than mean and covariance" : "");
             condition_constants(&t, out);
             stability_leaks(&t, out);
             build(&t, &shown);
@@ -386,9 +401,9 @@ enum err_code stability_sentences(struct query *q, const char *sweep, struct buf
         struct table t = {0};
 
         rc = stability_load(q, sweep, table_cell(&names, i, 0)->text, &t, e);
-        if (!rc && names.n_rows > 1)
-            buf_fmt(out, "%s: ", table_cell(&names, i, 0)->text);
-        if (!rc) {
+        if (!rc && !stability_is_control(&t)) {
+            if (names.n_rows > 1)
+                buf_fmt(out, "%s: ", table_cell(&names, i, 0)->text);
             stability_sentence(&t, out);
             buf_char(out, '\n');
         }

@@ -26,5 +26,7 @@ MUST_CHECK enum err_code stability_controls(struct query *q, const char *sweep, 
                                             struct err *e);
 /* "-" in the columns of the controls where there is no value, so that tables keep them. */
 void stability_mark_controls(struct table *t);
+/* Rows of one stage that are all of Gaussian or shuffled rows: controls of other stages. */
+bool stability_is_control(const struct table *t);
 /* The sentence alone, about rows of one stage with the columns of the view `stability`. */
 void stability_sentence(const struct table *t, struct buf *out);

@@ -27,6 +27,7 @@ struct compare {
     size_t subspace_k;
     bool has_intervals;
     struct interval ci, random_ci;
+    struct buf controls; /* "surrogate 0.3918, untrained 0.4749" */
 };
 
 static void absent(struct job *j, const char *const *names, size_t n, const char *why)
@@ -216,10 +217,12 @@ static enum err_code report_control(struct compare *c, const char *input, const 
     rc = sae_group_load(&g, c->j, input, &part, e);
     if (!rc && g.n >= 2)
         rc = sae_pairs_compare(&pairs, c->j, &g, &(struct pair_options){0}, e);
-    if (!rc && pairs.n)
+    if (!rc && pairs.n) {
         metric_mean(c->j, metric, pairs.col[PAIR_PWMCC], pairs.n);
-    else if (!rc)
+        buf_fmt(&c->controls, "%s%s %.4f", c->controls.len ? ", " : "", input, stats_mean(pairs.col[PAIR_PWMCC], pairs.n));
+    } else if (!rc) {
         job_metric_absent(c->j, metric, "fewer than two of them");
+    }
     sae_pairs_free(&pairs);
     sae_group_free(&g);
     return rc;
@@ -353,6 +356,8 @@ static void summarise(struct compare *c)
     if (c->random.n)
         job_summary(c->j, "Random baseline: %.4f; ratio %.3f.", stats_mean(r, c->random.n),
                     mean / stats_mean(r, c->random.n));
+    if (c->controls.len)
+        job_summary(c->j, "SAEs trained on control rows agree so much: %s.", c->controls.data);
 }
 
 /* --- the job ---------------------------------------------------------------------------------- */
@@ -433,6 +438,7 @@ static enum err_code run(struct job *j, struct err *e)
     }
     sae_pairs_free(&c.trained);
     sae_pairs_free(&c.random);
+    buf_free(&c.controls);
     sae_group_free(&c.saes);
     sae_group_free(&c.baseline);
     return rc ? err_wrap(e, "sae_compare") : ERR_OK;

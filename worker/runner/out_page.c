@@ -139,10 +139,9 @@ static bool is_default(const struct cfg_field *f, const char *text)
 static void put_knobs(struct buf *b, const struct job *j)
 {
     struct buf text = {0};
-    size_t n_default = 0;
+    size_t n_default = 0, n = j->kind->n_fields;
 
-    buf_str(b, "## Knobs that are not at their default\n\n| knob | value | meaning |\n|---|---|---|\n");
-    for (size_t i = 0; i < j->kind->n_fields; i++) {
+    for (size_t i = 0, n_shown = 0; i < n; i++) {
         const struct cfg_field *f = &j->kind->fields[i];
 
         buf_reset(&text);
@@ -152,13 +151,16 @@ static void put_knobs(struct buf *b, const struct job *j)
             n_default++;
             continue;
         }
+        if (n_shown++ == 0)
+            buf_str(b, "## Knobs that are not at their default\n\n| knob | value | meaning |\n|---|---|---|\n");
         buf_char(b, '|');
         put_cell(b, f->name);
         put_cell(b, text.data);
         put_cell(b, f->help);
         buf_char(b, '\n');
     }
-    buf_fmt(b, "\n%zu more are at their default (`saegrid kinds %s`); `config.yaml` has all.\n\n", n_default, j->kind->name);
+    buf_fmt(b, n_default == n ? "All %zu knobs are at their default (`saegrid kinds %s`).\n\n"
+                              : "\n%zu more are at their default (`saegrid kinds %s`); `config.yaml` has all.\n\n", n_default, j->kind->name);
     buf_free(&text);
 }
 
