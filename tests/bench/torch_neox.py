@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""One training step of transformers' GPT-NeoX: torch_neox.py SHAPE CONTEXT THREADS REPEATS [eager|compile|bf16]"""
+"""One training step of transformers' GPT-NeoX: torch_neox.py SHAPE CONTEXT THREADS REPEATS [eager|compile|bf16|autocast]
+
+Prints shape, context, threads, ms of a step (median, least), ids/s of training and of evaluation, and by how many
+GiB the resident set grew at its peak over what it was with the libraries loaded.  bf16: weights and all;
+autocast: products in bfloat16, weights in float32.
+"""
 import resource
 import sys
 import time
@@ -7,6 +12,14 @@ import time
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+
+
+def resident_gib():
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * resource.getpagesize() / (1 << 30)
+
+
+start = resident_gib()  # libraries loaded, nothing made
 name, t, threads, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 layers, d, h = {"14m": (6, 128, 4), "70m": (6, 512, 8), "160m": (12, 768, 12)}[name]
 torch.set_num_threads(threads)
@@ -19,9 +32,14 @@ run = torch.compile(model) if "compile" in sys.argv else model
 ids = torch.randint(0, 50304, (1, t))
 
 
+def loss_of():
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled="autocast" in sys.argv):
+        return run(input_ids=ids, labels=ids, use_cache=False).loss
+
+
 def step():
     opt.zero_grad(set_to_none=True)
-    loss = run(input_ids=ids, labels=ids, use_cache=False).loss
+    loss = loss_of()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     opt.step()
@@ -35,13 +53,13 @@ def timed(f):
 
 def evaluate():
     with torch.no_grad():
-        run(input_ids=ids, labels=ids, use_cache=False)
+        loss_of()
 
 
 step()
 step()
 times = sorted(timed(step) for _ in range(repeats))
-rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20) - start
 evaluate()
 evals = sorted(timed(evaluate) for _ in range(repeats))
 print(f"{name} {t} {threads} {1e3 * times[repeats // 2]:.2f} {1e3 * times[0]:.2f} "

@@ -16,15 +16,18 @@ enum {
     WIDE = 32,
     HIGH = 12,
     DEEP = 256,       /* pairs: a panel is 32 KiB */
-    TALL = 85 * HIGH  /* rows of a block of a: 1 MiB */
+    TALL = 85 * HIGH, /* rows of a block of a: 1 MiB */
+    PANELS = 4,       /* laid out together, and */
+    STRIPS = 8,       /* so many strips: a few cache lines of each row that is read across */
+    AHEAD = 8        /* rows from the one that is read to the one that is fetched */
 };
 
 size_t bf16mm_room(void)
 {
-    return (size_t)(TALL + WIDE) * DEEP;
+    return (size_t)(TALL + PANELS * WIDE) * DEEP;
 }
 
-/* Pairs [k / 2, k / 2 + pairs) of rows [first, first + n) of an operand. */
+/* Entries [k, k + n_k) of rows [first, first + n) of an operand: one or more strips or panels. */
 struct part {
     const struct bf16mm_in *in;
     size_t first, n, k, n_k;
@@ -48,28 +51,43 @@ struct kernels {
     void (*tile)(const struct tile *t, const uint32_t *strip, const uint32_t *panel, size_t pairs);
 };
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A panel of b with the block of a that is laid out in `strips`. */
+static void panel_tiles(const struct bf16mm *p, const struct kernels *f, const uint32_t *strips,
+                        const uint32_t *panel, const struct part *a, size_t j)
+{
+    const size_t pairs = n_pairs(a->n_k);
+
+    for (size_t r = 0; r < a->n; r += HIGH) {
+        struct tile t = {p->c + (a->first + r) * p->ldc + j, p->ldc, least(a->n - r, HIGH), least(p->n - j, WIDE),
+                         p->bias && a->k == 0 ? p->bias + j : NULL, p->add || a->k > 0};
+
+        f->tile(&t, strips + r * pairs, panel, pairs);
+    }
+}
+
 /* One block of a with all of b, DEEP pairs of k. */
 static void block(const struct bf16mm *p, const struct kernels *f, uint32_t *room, size_t i, size_t k)
 {
-    const size_t rows = p->m - i < TALL ? p->m - i : TALL, n_k = p->k - k < 2 * DEEP ? p->k - k : 2 * DEEP;
-    const size_t pairs = n_pairs(n_k);
-    uint32_t *panel = room + (size_t)TALL * DEEP;
+    const struct part a = {&p->a, i, least(p->m - i, TALL), k, least(p->k - k, 2 * DEEP)};
+    const size_t pairs = n_pairs(a.n_k);
+    uint32_t *panels = room + (size_t)TALL * DEEP;
 
-    for (size_t r = 0; r < rows; r += HIGH) {
-        struct part a = {&p->a, i + r, rows - r < HIGH ? rows - r : HIGH, k, n_k};
+    for (size_t r = 0; r < a.n; r += STRIPS * HIGH) {
+        struct part some = {a.in, i + r, least(a.n - r, STRIPS * HIGH), k, a.n_k};
 
-        f->lay(room + r * pairs, HIGH, &a);
+        f->lay(room + r * pairs, HIGH, &some);
     }
-    for (size_t j = 0; j < p->n; j += WIDE) {
-        struct part b = {&p->b, j, p->n - j < WIDE ? p->n - j : WIDE, k, n_k};
+    for (size_t j = 0; j < p->n; j += PANELS * WIDE) {
+        struct part some = {&p->b, j, least(p->n - j, PANELS * WIDE), k, a.n_k};
 
-        f->lay(panel, WIDE, &b);
-        for (size_t r = 0; r < rows; r += HIGH) {
-            struct tile t = {p->c + (i + r) * p->ldc + j, p->ldc, rows - r < HIGH ? rows - r : HIGH, b.n,
-                             p->bias && k == 0 ? p->bias + j : NULL, p->add || k > 0};
-
-            f->tile(&t, room + r * pairs, panel, pairs);
-        }
+        f->lay(panels, WIDE, &some);
+        for (size_t at = 0; at < some.n; at += WIDE)
+            panel_tiles(p, f, room, panels + at * pairs, &a, j + at);
     }
 }
 
@@ -93,10 +111,13 @@ static uint32_t half_at(const struct bf16mm_in *in, size_t i, size_t k)
 
 static void lay_plain(uint32_t *to, size_t wide, const struct part *p)
 {
-    memset(to, 0, wide * n_pairs(p->n_k) * sizeof *to);
+    const size_t n = (p->n + wide - 1) / wide * wide, pairs = n_pairs(p->n_k);
+
+    memset(to, 0, n * pairs * sizeof *to);
     for (size_t i = 0; i < p->n; i++)
         for (size_t k = 0; k < p->n_k; k++)
-            to[k / 2 * wide + i] |= half_at(p->in, p->first + i, p->k + k) << (k % 2 ? 16 : 0);
+            to[i / wide * wide * pairs + k / 2 * wide + i % wide] |= half_at(p->in, p->first + i, p->k + k)
+                                                                      << (k % 2 ? 16 : 0);
 }
 
 ISA_CLONES static void tile_plain(const struct tile *t, const uint32_t *strip, const uint32_t *panel,
@@ -144,30 +165,34 @@ BF16_INLINE __m512 pairs_along(const struct bf16mm_in *in, size_t at, size_t lef
         _mm512_maskz_loadu_ps(lanes(left), in->x + at));
 }
 
-/* Rows of k: 16 x 16 pairs turn. */
+/* 16 rows from `first` on, of which `n` exist, to columns i of a strip: 16 x 16 pairs turn. */
+BF16_INLINE void turn_rows(uint32_t *to, size_t wide, size_t i, const struct part *p, size_t first, size_t n)
+{
+    const __mmask16 m = lanes(wide - i);
+
+    for (size_t k = 0; k < p->n_k; k += 2 * LANES) {
+        const size_t left = p->n_k - k, pairs = n_pairs(left);
+        __m512 a[LANES];
+
+#pragma GCC unroll 16
+        for (size_t r = 0; r < LANES; r++)
+            a[r] = r < n ? pairs_along(p->in, (first + r) * p->in->ld + p->k + k, left) : _mm512_setzero_ps();
+        turn16(a);
+#pragma GCC unroll 16
+        for (size_t r = 0; r < LANES; r++)
+            if (r < pairs)
+                _mm512_mask_storeu_ps((float *)to + (k / 2 + r) * wide + i, m, a[r]);
+    }
+}
+
 BF16_INLINE void lay_along(uint32_t *to, size_t wide, const struct part *p)
 {
-    const size_t ld = p->in->ld;
+    for (size_t s = 0; s < p->n; s += wide)
+        for (size_t i = 0; i < wide; i += LANES) {
+            const size_t n = p->n > s + i ? p->n - s - i : 0;
 
-    for (size_t i = 0; i < wide; i += LANES) {
-        const size_t there = p->n > i ? p->n - i : 0;
-        const __mmask16 m = lanes(wide - i);
-
-        for (size_t k = 0; k < p->n_k; k += 2 * LANES) {
-            const size_t left = p->n_k - k, n = n_pairs(left);
-            __m512 a[LANES];
-
-#pragma GCC unroll 16
-            for (size_t r = 0; r < LANES; r++)
-                a[r] = r < there ? pairs_along(p->in, (p->first + i + r) * ld + p->k + k, left)
-                                 : _mm512_setzero_ps();
-            turn16(a);
-#pragma GCC unroll 16
-            for (size_t r = 0; r < LANES; r++)
-                if (r < n)
-                    _mm512_mask_storeu_ps((float *)to + (k / 2 + r) * wide + i, m, a[r]);
+            turn_rows(to + s * n_pairs(p->n_k), wide, i, p, p->first + s + i, least(n, wide - i));
         }
-    }
 }
 
 /* 16 entries of row k and of the next one, entry by entry. */
@@ -189,16 +214,31 @@ BF16_INLINE __m512i pairs_across(const struct bf16mm_in *in, size_t at, __mmask1
                                             _mm512_maskz_loadu_ps(m, in->x + at)));
 }
 
+/* Entries of a few rows on, which the CPU does not foresee: rows may be pages apart. */
+BF16_INLINE void ahead(const struct bf16mm_in *in, size_t at)
+{
+    if (in->h)
+        __builtin_prefetch(in->h + at, 0, 3);
+    else
+        __builtin_prefetch(in->x + at, 0, 3);
+}
+
+/* Row after row, all strips side by side. */
 BF16_INLINE void lay_across(uint32_t *to, size_t wide, const struct part *p)
 {
-    for (size_t k = 0; k < p->n_k; k += 2)
-        for (size_t i = 0; i < wide; i += LANES) {
-            const __mmask16 m = p->n > i ? lanes(p->n - i) : 0;
-            const size_t at = (p->k + k) * p->in->ld + p->first + i;
+    const size_t strip = wide * n_pairs(p->n_k);
 
-            _mm512_mask_storeu_epi32(to + k / 2 * wide + i, lanes(wide - i),
-                                     pairs_across(p->in, at, m, k + 1 < p->n_k));
-        }
+    for (size_t k = 0; k < p->n_k; k += 2)
+        for (size_t s = 0; s < p->n; s += wide)
+            for (size_t i = 0; i < wide; i += LANES) {
+                const size_t at = (p->k + k) * p->in->ld + p->first + s + i;
+                const size_t n = p->n > s + i ? least(p->n - s - i, wide - i) : 0;
+
+                ahead(p->in, at + AHEAD * p->in->ld);
+                ahead(p->in, at + (AHEAD + 1) * p->in->ld);
+                _mm512_mask_storeu_epi32(to + s / wide * strip + k / 2 * wide + i, lanes(wide - i),
+                                         pairs_across(p->in, at, lanes(n), k + 1 < p->n_k));
+            }
 }
 
 BF16 static void lay(uint32_t *to, size_t wide, const struct part *p)
