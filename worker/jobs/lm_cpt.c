@@ -112,6 +112,7 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
     if (open_all(&s, j, e))
         return e->code;
     p->arena_bytes = neox_trainer_bytes(&s.t) + cpt_arm_bytes(&s.arm, s.t.shape.n_max);
+    p->library_bytes = neox_library_bytes(&s.base.cfg, &s.t.shape);
     p->n_steps = s.t.n_steps;
     rc = neox_fits(&s.base.cfg, &s.t.shape, &s.t.store, other_bytes(&s), is_knob ? knob : machine,
                    is_knob ? "the knob memory" : "this machine's memory", e);

@@ -47,6 +47,7 @@ static enum err_code plan(struct job *j, struct job_plan *p, struct err *e)
     if (rc)
         return rc;
     p->arena_bytes = neox_trainer_bytes(&t);
+    p->library_bytes = neox_library_bytes(&t.m.cfg, &t.shape);
     p->n_steps = t.n_steps;
     rc = neox_fits(&t.m.cfg, &t.shape, &t.store, neox_trainer_other(&t), knob && knob < machine ? knob : machine,
                    knob && knob < machine ? "the knob memory" : "this machine's memory", e);

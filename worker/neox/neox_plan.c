@@ -5,12 +5,33 @@
 
 #define GIB ((double)(1 << 30))
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t head_rows(const struct neox_shape *s)
+{
+    return least(s->head_rows ? s->head_rows : NEOX_HEAD_ROWS, s->n_max);
+}
+
+/* OpenBLAS copies up to PART terms of the longer operand of a product whole, and a little for each thread
+ * (measured with its Haswell and SkylakeX kernels); the largest is the gradient of the unembedding. */
+size_t neox_library_bytes(const struct neox_cfg *c, const struct neox_shape *s)
+{
+    enum { PART = 384, THREAD = 1 << 20 };
+    const size_t threads = s->threads < 1 ? 1 : (size_t)s->threads, wide = c->d_mlp > 3 * c->d_model ? c->d_mlp : 3 * c->d_model;
+    const size_t block = wide * least(s->n_max, PART), head = c->n_vocab * least(head_rows(s), PART);
+
+    return threads * THREAD + (s->is_training && !s->is_bf16 ? sizeof(real) * (block > head ? block : head) : 0);
+}
+
 void neox_need(struct neox_need *n, const struct neox_cfg *c, const struct neox_shape *shape,
                const struct neox_store *store, size_t other)
 {
     const struct neox_store none = {0}, *s = store ? store : &none;
     const size_t half = arena_need(neox_n_half(c), sizeof(uint16_t));
-    size_t flat[NEOX_PARTS], rows, passes = shape ? neox_acts_bytes(c, shape) : 0;
+    size_t flat[NEOX_PARTS], passes = shape ? neox_acts_bytes(c, shape) : 0;
 
     for (int k = 0; k < NEOX_PARTS; k++)
         flat[k] = arena_need(neox_n_part(c, s, (enum neox_part)k), sizeof(real));
@@ -25,12 +46,11 @@ void neox_need(struct neox_need *n, const struct neox_cfg *c, const struct neox_
     n->other += (store ? neox_bytes_stored(c, s) : neox_bytes(c, false)) -
                 (n->weights + n->view + n->gradients + n->moments);
     if (shape) {
-        rows = shape->head_rows ? shape->head_rows : NEOX_HEAD_ROWS;
-        rows = rows < shape->n_max ? rows : shape->n_max;
-        n->logits = arena_need(rows * c->n_vocab, sizeof(real));
+        n->logits = arena_need(head_rows(shape) * c->n_vocab, sizeof(real));
         n->activations = passes - n->logits;
+        n->library = neox_library_bytes(c, shape);
     }
-    n->total = n->weights + n->view + n->gradients + n->moments + n->activations + n->logits + n->other;
+    n->total = n->weights + n->view + n->gradients + n->moments + n->activations + n->logits + n->library + n->other;
 }
 
 void neox_need_text(struct buf *out, const struct neox_need *n)
@@ -40,7 +60,7 @@ void neox_need_text(struct buf *out, const struct neox_need *n)
         size_t bytes;
     } row[] = {{"weights", n->weights},         {"view", n->view},     {"gradients", n->gradients},
                {"moments", n->moments},         {"activations", n->activations},
-               {"logits", n->logits},           {"other", n->other}};
+               {"logits", n->logits},           {"library", n->library}, {"other", n->other}};
     const char *sep = ": ";
 
     buf_fmt(out, "%.3f GiB", (double)n->total / GIB);

@@ -7,6 +7,7 @@ struct neox_need {
     size_t weights, gradients, moments; /* moments: both */
     size_t activations, logits;         /* passes, but the block of logits */
     size_t view;                        /* matrices that the passes see, of weights in 16 bits */
+    size_t library;                     /* what the library of products lays operands out in */
     size_t other;                       /* what the caller adds: batches, copies of weights */
     size_t total;
 };
@@ -14,6 +15,8 @@ struct neox_need {
 /* `shape` NULL: no passes.  `store` NULL: no training. */
 void neox_need(struct neox_need *n, const struct neox_cfg *c, const struct neox_shape *shape,
                const struct neox_store *store, size_t other);
+/* What the library of products takes for itself, at most, beside what the caller gives it. */
+size_t neox_library_bytes(const struct neox_cfg *c, const struct neox_shape *shape);
 /* "1.05 GiB: weights 0.26, gradients 0.26, ..." */
 void neox_need_text(struct buf *out, const struct neox_need *n);
 

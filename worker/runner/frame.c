@@ -100,9 +100,10 @@ static enum err_code plan(struct job *j, struct err *e)
     crash_phase("plan");
     if (p->impl->plan && p->impl->plan(j, &plan, e))
         return err_wrap(e, "plan");
-    if (j->common.memory > 0 && plan.arena_bytes > (uint64_t)j->common.memory)
+    p->library_bytes = plan.library_bytes;
+    if (j->common.memory > 0 && plan.arena_bytes + plan.library_bytes > (uint64_t)j->common.memory)
         return err_set(e, ERR_INVALID, "plan: %zu bytes are needed, `memory` allows %" PRId64,
-                       plan.arena_bytes, j->common.memory);
+                       plan.arena_bytes + plan.library_bytes, j->common.memory);
     if (arena_open(&p->arena, j->kind->name, plan.arena_bytes, e))
         return err_wrap(e, "plan");
     progress_line(&p->progress, clock_ms(j->clock), 0, plan.n_steps, "");
@@ -145,8 +146,8 @@ static void measure(struct job *j)
     struct rusage use;
 
     if (a->size > 0) { /* still all held */
-        job_metric(j, "mem_planned", (double)a->size);
-        job_metric(j, "mem_peak", (double)a->peak);
+        job_metric(j, "mem_planned", (double)(a->size + j->priv->library_bytes));
+        job_metric(j, "mem_peak", (double)(a->peak + j->priv->library_bytes));
         job_metric(j, "mem_anon", anonymous_bytes());
     }
     getrusage(RUSAGE_SELF, &use);

@@ -26,6 +26,7 @@ struct plot;
 
 struct job_plan {
     size_t arena_bytes; /* of j->arena, opened by the frame between plan and run */
+    size_t library_bytes; /* what libraries take for themselves: counted, not opened */
     int64_t n_steps;    /* for progress; 0 unknown */
 };
 

@@ -43,6 +43,7 @@ struct job_private {
     struct json **input_docs;
     const struct job_impl *impl;
     struct arena arena;
+    size_t library_bytes; /* of the plan */
 
     struct job_value *values;
     size_t n_values, cap_values;

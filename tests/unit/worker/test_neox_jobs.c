@@ -405,7 +405,7 @@ static void the_plan_names_what_would_fit(void **state)
     less.is_checkpointed = true;
     neox_need(&full, &c, &s, &f32, 0);
     neox_need(&small, &c, &less, &f32, 0);
-    assert_int_equal(full.total, neox_bytes(&c, true) + neox_acts_bytes(&c, &s));
+    assert_int_equal(full.total, neox_bytes(&c, true) + neox_acts_bytes(&c, &s) + neox_library_bytes(&c, &s));
     assert_near((double)full.weights, 4 * 162322944.0, 1e4);
     assert_ok(neox_fits(&c, &s, &f32, 0, full.total, "the limit", &e), e);
     assert_fails(neox_fits(&c, &s, &f32, 0, full.total - 1, "the limit", &e), ERR_INVALID, e,
