@@ -27,8 +27,8 @@ same 'trainings that hold less than 95 % of their plan, or 16 MiB more' "$(sql "
 pass 'the plan is what a training takes'
 
 # A plan above the limit is refused before anything is trained.
-expect 1 sg run memory.yaml -j 1 --set pairs.memory=1M --set pairs.seed=1 --set pairs.retries=0
-says 'bytes are needed, .memory. allows 1048576'
+expect 1 sg run memory.yaml -j 1 --set pairs.memory=20M --set pairs.seed=1 --set pairs.retries=0
+says 'bytes are needed, .memory. allows 20971520'
 pass 'a plan above `memory` is an error that says so'
 
 # A language model, in every way of holding its numbers.  512 ids at a time: passes are small beside the weights.
