@@ -176,9 +176,9 @@ bool tables_varies(const struct table *t, size_t col)
             const struct cell *b = table_cell(t, o, col);
             bool same_stage = stage < 0 || cell_equal(table_cell(t, r, (size_t)stage), table_cell(t, o, (size_t)stage));
 
-            if (!same_stage || b->type == CELL_NULL)
+            if (!same_stage || (stage >= 0 && b->type == CELL_NULL))
                 continue;
-            if (!cell_equal(a, b))
+            if (!cell_equal(a, b)) /* without stages, of arms say, none is a value too */
                 return true;
             break; /* equal to o, which was compared with those before it */
         }

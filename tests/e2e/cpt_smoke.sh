@@ -20,6 +20,8 @@ same "rows of structure" "$(sql "SELECT group_concat(arm) FROM (SELECT arm FROM 
 same "paired comparisons" "$(sql "SELECT count(*) FROM runs WHERE kind = 'lm_pairs_compare'")" 2
 expect 0 sg table arms --sweep cpt_smoke --latex
 says 'saeception'
+expect 0 sg table arms
+says ' k_sharp '
 expect 0 sg table checks --sweep cpt_smoke
 says 'random targets do not ruin the model'
 expect 0 sg table tokens --sweep cpt_smoke
