@@ -18,6 +18,7 @@ static const char *const columns[COL_COUNT] = {"sweep", "check", "verdict", "eff
 struct outcome {
     enum expect_verdict verdict;
     double v, low, high;
+    double margin;      /* from the rule's limit, towards the right side */
     size_t n;
 };
 
@@ -66,16 +67,16 @@ static int side(double v, double low, double high, double min)
     return or_else(high, v) < min ? -1 : 0;
 }
 
-static void worsen(struct outcome *o, int sure, double v, double low, double high)
+static void worsen(struct outcome *o, int sure, double margin, double v, double low, double high)
 {
     enum expect_verdict is = sure > 0 ? EXPECT_HELD : sure < 0 ? EXPECT_MISSED : EXPECT_UNDECIDED;
 
     o->n++;
     if (is < o->verdict)
         return;
-    if (is == o->verdict && isfinite(o->v))
+    if (is == o->verdict && isfinite(o->v) && o->margin <= margin)
         return;
-    *o = (struct outcome){is, v, low, high, o->n};
+    *o = (struct outcome){is, v, low, high, margin, o->n};
 }
 
 /* --- differences ------------------------------------------------------------------------------ */
@@ -208,9 +209,9 @@ static void judge_limits(struct checking *c, struct outcome *o)
         if (!isfinite(p->v[r]))
             continue;
         if (has_min)
-            worsen(o, side(p->v[r], p->low[r], p->high[r], min), p->v[r], p->low[r], p->high[r]);
+            worsen(o, side(p->v[r], p->low[r], p->high[r], min), or_else(p->low[r], p->v[r]) - min, p->v[r], p->low[r], p->high[r]);
         if (has_max)
-            worsen(o, side(-p->v[r], -p->high[r], -p->low[r], -max), p->v[r], p->low[r], p->high[r]);
+            worsen(o, side(-p->v[r], -p->high[r], -p->low[r], -max), max - or_else(p->high[r], p->v[r]), p->v[r], p->low[r], p->high[r]);
     }
 }
 
@@ -258,7 +259,7 @@ static void judge_trend(struct checking *c, const char *knob, double way, struct
             continue;
         double d = p->v[last] - p->v[r], half = hypot(or_else(p->high[last], p->v[last]) - or_else(p->low[last], p->v[last]),
                                                       or_else(p->high[r], p->v[r]) - or_else(p->low[r], p->v[r])) / 2;
-        worsen(o, is_against || way * d + half < 0 ? -1 : way * d - half > 0 ? 1 : 0, d, d - half, d + half);
+        worsen(o, is_against || way * d + half < 0 ? -1 : way * d - half > 0 ? 1 : 0, way * d - half, d, d - half, d + half);
     }
 }
 
@@ -279,9 +280,9 @@ static void judge_spread(struct checking *c, struct outcome *o)
     double v = p->v[top] - p->v[bottom], low = or_else(p->low[top], p->v[top]) - or_else(p->high[bottom], p->v[bottom]),
            high = or_else(p->high[top], p->v[top]) - or_else(p->low[bottom], p->v[bottom]);
     if (has_number(c->check, "spread_min", &min))
-        worsen(o, side(v, low, high, min), v, low, high);
+        worsen(o, side(v, low, high, min), low - min, v, low, high);
     if (has_number(c->check, "spread_max", &max))
-        worsen(o, side(-v, -high, -low, -max), v, low, high);
+        worsen(o, side(-v, -high, -low, -max), max - high, v, low, high);
 }
 
 static enum err_code judge_hypothesis(struct checking *c, const char *name, struct outcome *o, struct err *e)
@@ -298,7 +299,7 @@ static enum err_code judge_hypothesis(struct checking *c, const char *name, stru
         table_f64(&t, r, "effect", &v);
         table_f64(&t, r, "low", &low);
         table_f64(&t, r, "high", &high);
-        worsen(o, !strcmp(verdict, "supported") ? 1 : !strcmp(verdict, "refuted") ? -1 : 0, v, low, high);
+        worsen(o, !strcmp(verdict, "supported") ? 1 : !strcmp(verdict, "refuted") ? -1 : 0, 0, v, low, high);
     }
     table_free(&t);
     return rc;
@@ -310,7 +311,7 @@ static enum err_code judge(struct checking *c, struct outcome *o, struct err *e)
     const char *falls = text_of(c->check, "falls_with"), *rises = text_of(c->check, "rises_with");
     struct point_ref ref;
 
-    *o = (struct outcome){EXPECT_NONE, NAN, NAN, NAN, 0};
+    *o = (struct outcome){EXPECT_NONE, NAN, NAN, NAN, 0, 0};
     if (text_of(c->check, "hypothesis"))
         return judge_hypothesis(c, text_of(c->check, "hypothesis"), o, e);
     if (!of || !metric || !point_ref_read(c->pool, of, &ref))

@@ -92,6 +92,32 @@ static void test_limits_turn_with_the_interval(void **state)
     expect_is(*state, "{of: $absent, metric: pwmcc_mean, max: 0.48}", falling, "undecided");
 }
 
+/* The number shown is the one nearest to being wrong, wherever its row stands. */
+static void test_the_worst_number_is_shown(void **state)
+{
+    static const struct {
+        const char *check;
+        double effect;
+    } cases[] = {{"{of: $stability, metric: pwmcc_mean, min: 0.1}", 0.3}, {"{of: $stability, metric: pwmcc_mean, max: 0.9}", 0.5},
+                 {"{of: $stability, metric: pwmcc_mean, min: 0.9}", 0.3}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char results[256], notes[256];
+        struct table t = {0};
+        struct err e = {0};
+        double effect;
+
+        snprintf(results, sizeof results, "%s/worst%zu", (const char *)*state, i);
+        snprintf(notes, sizeof notes, "sweep: demo\nchecks:\n  - %s\n", cases[i].check);
+        struct query *q = fill(results, notes, i == 1 ? rising : falling);
+        MF_OK(expect_table(&t, q, "demo", &e));
+        assert_true(table_f64(&t, 0, "effect", &effect));
+        assert_float_equal(effect, cases[i].effect, 1e-12);
+        table_free(&t);
+        query_close(q);
+    }
+}
+
 static void test_trends_turn_with_the_order(void **state)
 {
     expect_is(*state, "{of: $stability, metric: ratio, falls_with: k}", falling, "held");
@@ -157,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(limits_turn_with_the_interval),      T(trends_turn_with_the_order), T(differences_of_a_row_and_of_stages),
         T(spreads),                            T(recorded_numbers_stand_beside_ours),
+        T(the_worst_number_is_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
