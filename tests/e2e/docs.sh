@@ -11,6 +11,18 @@ for page in "${pages[@]}"; do
 done
 pass "links of ${#pages[@]} pages"
 
+# Scripts that a page calls by their path, in a block or an indented line.
+n=0
+for page in "${pages[@]}"; do
+    while IFS= read -r script; do
+        [ -x "$SAEGRID_SOURCE/$script" ] || fail "${page#"$SAEGRID_SOURCE"/}: $script cannot be executed"
+        n=$((n + 1))
+    done < <(awk '/^```/ { inside = !inside } inside || /^    /' "$page" |
+        grep -oE '^ *([A-Z_]+=[^ ]+ )*(tests|scripts)/[a-z_/-]+\.sh' | sed 's/.* //' | sort -u)
+done
+[ $n -ge 5 ] || fail "only $n scripts are called in the documentation"
+pass "$n scripts of the documentation are executable"
+
 # Fenced blocks of a page that begin with the given word: blocks LANGUAGE PAGE -> 1.LANGUAGE, ...
 blocks() {
     rm -f ./*."$1"
