@@ -128,7 +128,8 @@ static void put_line(struct buf *b, const struct plot *p, size_t i, bool is_firs
     if (p->is_bars)
         buf_fmt(b, "boxes fillstyle solid 0.7 linecolor rgb '%s'", colour);
     else if (l->style == PLOT_REFERENCE)
-        buf_fmt(b, "%s linewidth 1.5 dashtype %d linecolor rgb '#555555'", p->has_categories ? "vectors nohead" : "lines", dash);
+        buf_fmt(b, "%s linewidth 1.5 dashtype %d linecolor rgb '#555555'", p->has_categories ? "vectors nohead" : "lines",
+                (int)(i % (DASHES - 1)) + 2); /* 1 is a solid line */
     else if (l->style == PLOT_SCATTER)
         buf_fmt(b, "points pointtype %d pointsize 0.9 linecolor rgb '%s'", mark, colour);
     else

@@ -8,7 +8,7 @@
 
 #include "coordinator/condition.h"
 
-enum { NAMED_MAX = 16, GROUPS_MAX = 16 };
+enum { NAMED_MAX = 8, GROUPS_MAX = 16 };
 
 /* Conditions may be compared on the same rows only. */
 static const char *const rows_of[] = {"task", "layer", "hook", "position", "data_fraction"};

@@ -23,6 +23,9 @@ says 'footnotesize Beware: the base model phase4c'
 same 'what is made with it has its name; random decoders have not' "$(sg table runs -s phase4c_k --csv --columns stage,kind --where "kind IN ('sae_train', 'sae_random')" |
     awk -F, '$2 == "sae_train" {t += NF > 2 && $3 != ""} $2 == "sae_random" {r += $3 != ""} END {print (t > 0), r + 0}')" '1 0'
 same 'nor has a table of what does not leak' "$(sg table definitions --csv | grep -c beware)" 0
+expect 0 sg report phase4c_k -o page.html
+same 'a seed stands once in a condition: SAEs of the untrained model are a control' "$(grep -cE '>1</a>,? ?<a [^>]*>1</a>' page.html)" 0
+same 'two seeds a condition' "$(grep -qE '>1</a>,? ?<a [^>]*>2</a>' page.html && echo yes)" yes
 pass '4c: the core set has every control; a model that missed its gate is named in each table, in every format'
 
 expect 0 sg run "$sweeps/phase4c_decnorm.yaml" -j 2 "${small[@]}" --set k=4 --set sae.d_sae=32 --set 'sae.decoder_norm=[none, renorm]'
